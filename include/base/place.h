@@ -1,0 +1,25 @@
+/* Where a name really leads, as the file system says it. Filled by sys/places.c, judged by the guard. */
+#ifndef XFERWARDEN_BASE_PLACE_H
+#define XFERWARDEN_BASE_PLACE_H
+
+#include "base/span.h"
+
+enum place_kind {
+	PLACE_LOST = 0,  /* could not be found out */
+	PLACE_ABSENT,    /* nothing there yet */
+	PLACE_FILE,
+	PLACE_DIRECTORY,
+	PLACE_OTHER,     /* FIFO, device, socket, a link that leads nowhere */
+};
+
+/* Spans live until the next question to the same struct places. */
+struct place {
+	enum place_kind kind;
+	bool outside;       /* not below root */
+	bool hopeless;      /* the child cannot succeed there: no such folder, no permission */
+	struct span real;   /* absolute, links resolved */
+	struct span path;   /* real, below root; empty is root itself */
+	struct span asked;  /* the same as it was asked for, where a link or the record's own name makes that differ; else empty */
+};
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * The guard decides, the relay moves. Protocol and policy as one pure machine: asked for a lane's next step it says what to do, told what came of it
+ * it goes on. It never reads, writes, allocates or asks the time, so every decision can be tested and fuzzed without a process or a clock.
+ *
+ * A lane is named by the side that speaks on it. The relay asks each lane in turn until both say READ or WAIT, then moves bytes. A step is to be carried
+ * out before the next question on any lane; its spans live until then.
+ */
+#ifndef XFERWARDEN_GUARD_GUARD_H
+#define XFERWARDEN_GUARD_GUARD_H
+
+#include "base/place.h"
+#include "base/record.h"
+#include "policy/policy.h"
+#include "proto/scp.h"
+
+enum {
+	GUARD_DEPTH_MAX = 64,          /* nested directories; the real sink crashes near 1840 */
+	GUARD_HEAD = 256 << 10,        /* bytes that a type is told from */
+	GUARD_TAIL = 64 << 10,         /* bytes held back in stream delivery until the verdict */
+	GUARD_OUTBOX = 4 * SCP_PUT_MAX,
+	GUARD_DEFERRED = 4096,         /* bytes of refusals that wait for the end of a downloaded directory */
+};
+
+enum step_kind {
+	STEP_READ,    /* this lane needs more bytes, or its end */
+	STEP_WAIT,    /* this lane is parked until something else moves */
+	STEP_SEND,    /* bytes to `to` */
+	STEP_PASS,    /* count payload bytes of this lane on to `to`; keep: a copy goes into the spool. guard_moved */
+	STEP_HOLD,    /* count payload bytes of this lane into the spool. guard_moved */
+	STEP_RELEASE, /* count bytes of the spool from offset on to `to`. guard_moved */
+	STEP_PAD,     /* count NULs to `to`. guard_moved */
+	STEP_DROP,    /* forget the spool's content */
+	STEP_RESOLVE, /* where does the entry `bytes` at depth `count` lead (upload), or what has the child opened (download). guard_resolved */
+	STEP_ENTER,   /* the child made or entered the directory just resolved: it is the place of what follows at depth `count`. guard_confirmed */
+	STEP_PIN,     /* is what the child has open what was resolved? guard_confirmed */
+	STEP_SCRUB,   /* what the child stored of the entry must go. guard_confirmed */
+	STEP_INSPECT, /* find the `need` facts of the spool's content. guard_found */
+	STEP_RECORD,  /* to the audit log before going on. guard_recorded */
+	STEP_SHUT,    /* no more bytes for the child; count not 0: it is to be killed */
+	STEP_DONE,    /* all is over; count is the least exit status */
+};
+
+struct step {
+	enum step_kind kind;
+	enum side to;
+	bool keep;
+	enum entry_kind entry;       /* RESOLVE */
+	unsigned need;               /* INSPECT: FACT_* bits */
+	uint64_t count, offset;
+	struct span bytes;
+	const struct record *record; /* RECORD; without sha256 and duration, which the relay knows */
+};
+
+struct guard_setup {
+	const struct policy *policy;
+	const char *session;        /* for refs */
+	struct span home;           /* the user's home, absolute and real; empty if there is none */
+	enum direction direction;
+	bool recursive;
+	uint64_t hold_limit;        /* bytes the spool can take */
+	uint64_t early_max;         /* files up to this are acknowledged before the other side has answered; 0: none */
+	bool audit_refuse;          /* an entry whose record cannot be written is refused */
+};
+
+enum guard_phase {
+	PHASE_GREETING, PHASE_HEADER, PHASE_RESOLVE, PHASE_BODY, PHASE_HOLD, PHASE_PASS, PHASE_SWALLOW, PHASE_STATUS, PHASE_INSPECT, PHASE_OPEN,
+	PHASE_PIN, PHASE_RELEASE, PHASE_PAD, PHASE_STORED, PHASE_SCRUB, PHASE_RECORD, PHASE_ANSWER, PHASE_ENTER, PHASE_LEAVE, PHASE_SHUT,
+	PHASE_CHILD_END, PHASE_DRAIN, PHASE_DONE,
+};
+
+/* One file or directory on its way from source to sink. */
+struct guard_entry {
+	bool active, recorded;
+	enum entry_kind kind;
+	struct scp_record record;    /* as announced; record.name points to name */
+	char name[SCP_LINE_MAX];
+	bool has_times;
+	struct scp_times times;
+	struct place place;
+	struct facts facts;
+	struct verdict verdict;
+	enum outcome outcome;
+	enum reason reason;
+	unsigned need;               /* FACT_* bit asked for; 0: decided */
+	bool denied;                 /* it will not be stored; outcome, reason and text say why */
+	bool silent;                 /* denied, and the client knows already */
+	bool scrub;                  /* denied, and what the child stored of it has to go */
+	bool fatal;                  /* the session ends with it */
+	bool soft;                   /* fatal, and still said as a warning, as the real sink does */
+	bool pipelined;              /* the client sent on before it was answered */
+	bool answered;               /* the source was told to send */
+	bool early;                  /* answered before the sink agreed: the content is held until it does */
+	bool times_first;            /* the sink was told the times and not yet the entry */
+	bool announced;              /* the sink was told of it */
+	bool opened;                 /* the sink agreed */
+	bool pinned;
+	bool stored;                 /* the sink took it whole */
+	bool status_seen;
+	unsigned expect;             /* replies of the sink to the announcement that are missing */
+	uint64_t received, spooled, sent;
+	enum scp_kind status;        /* the source's status byte */
+	char status_text[SCP_MESSAGE_MAX];
+	char text[SCP_MESSAGE_MAX];  /* the error line for the client, without code and LF */
+	unsigned number;             /* of the ref */
+};
+
+/* Private to the guard; public for its size. */
+struct guard {
+	struct guard_setup setup;
+	enum side source, sink;      /* who sends files, who writes them */
+	enum guard_phase phase;
+	bool asked;                  /* the phase's question is with the relay */
+	bool ended[SIDES];
+	enum reason lost;            /* why the session ended before its time; NONE if it did not */
+	bool gone;                   /* the client cannot be told anything any more */
+	bool drain;                  /* read the client to its end before DONE */
+	bool kill;
+	bool winding_up;             /* the end has begun: no entry goes on */
+	bool drop;                   /* the spool is to be forgotten */
+	bool has_times;
+	struct scp_times times;
+	struct scp_reader reader[SIDES];
+	struct guard_entry entry;
+	struct record record;
+	unsigned depth, entries;
+	uint64_t allowed, blocked, failed; /* entries; failed counts what either side complained of, too */
+	uint64_t bytes;
+	struct {
+		enum side to;
+		size_t n;
+	} out[8];
+	size_t out_count, out_at, out_used;
+	uint8_t outbox[GUARD_OUTBOX];
+	size_t deferred_used;
+	uint8_t deferred[GUARD_DEFERRED];
+};
+
+void guard_init(struct guard *, const struct guard_setup *);
+
+/* A refusal that was found before the child was started: told to the client of a download where it does no harm. Counts as blocked. */
+void guard_defer(struct guard *, struct span text);
+
+struct step guard_next(struct guard *, enum side lane, struct span *in);
+
+void guard_moved(struct guard *, uint64_t n);                  /* of the last PASS, HOLD, RELEASE or PAD; may be less than asked */
+void guard_resolved(struct guard *, const struct place *);
+void guard_confirmed(struct guard *, bool yes);                /* ENTER, PIN, SCRUB */
+void guard_found(struct guard *, const struct finding *);
+void guard_recorded(struct guard *, bool written);             /* not written: refuse */
+void guard_spool_failed(struct guard *);                       /* HOLD or PASS keep found no room: the entry is refused */
+void guard_ended(struct guard *, enum side lane);              /* no more bytes from this side */
+void guard_client_left(struct guard *);                        /* nothing can be said to the client any more */
+void guard_aborted(struct guard *, enum reason);               /* TIMEOUT, CLIENT_GONE: end now, leave nothing unjudged */
+
+/* The number of bytes that the out-queues need to have free before guard_next is called. */
+enum { GUARD_ROOM = GUARD_OUTBOX + GUARD_DEFERRED };
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * One loop with descriptors that carries out the guard's steps. Knows nothing of protocols or rules.
+ */
+#ifndef XFERWARDEN_RELAY_RELAY_H
+#define XFERWARDEN_RELAY_RELAY_H
+
+#include <sys/types.h>
+
+#include "audit/audit.h"
+#include "guard/guard.h"
+#include "relay/spool.h"
+#include "scan/scan.h"
+#include "sys/digest.h"
+#include "sys/places.h"
+
+enum {
+	RELAY_IN = 64 << 10,
+	RELAY_OUT = (64 << 10) + GUARD_ROOM,
+	RELAY_BOUNCE = 256 << 10,
+	RELAY_PIPE = 1 << 20,         /* wanted size of the pipes that content passes through */
+	RELAY_BULK = 32 << 10,        /* from here on content is moved without the lane's buffer */
+	RELAY_DRAIN_SECONDS = 30,     /* for a refused client to stop sending */
+	RELAY_CHILD_SECONDS = 10,     /* for the child to end once it was told to */
+};
+
+struct relay_lane {
+	int in;                       /* this side speaks here; -1 when closed */
+	int out;                      /* and is spoken to here; -1 when closed */
+	bool want;                    /* the guard wants bytes from it */
+	bool stuck;                   /* a transfer to it waits for room */
+	bool broken;                  /* nothing can be sent to it any more: what is for it is dropped */
+	struct span left;             /* of buffer: arrived and not yet taken */
+	size_t out_at, out_n;
+	uint8_t buffer[RELAY_IN];
+	uint8_t queue[RELAY_OUT];
+};
+
+struct relay {
+	struct relay_lane lane[SIDES];
+	struct guard *guard;
+	struct places *places;
+	struct spool *spool;
+	struct scan *scan;
+	struct audit *audit;
+	pid_t child;
+	bool sha256;
+	unsigned idle_timeout;        /* seconds; 0: none */
+	/* private */
+	bool inspecting, done, shut_wanted, progress, no_splice, no_tee, big_pipes;
+	int status;
+	int tap[2];                   /* a pipe that content is teed into to be read here; -1 */
+	uint64_t tapped;              /* bytes read from the tap that still have to be passed on */
+	struct digest digest;
+	uint64_t hashed;
+	struct timespec entry_start, last_progress, drain_start, shut_time;
+	uint8_t bounce[RELAY_BOUNCE];
+};
+
+/* Lanes' descriptors are set by the caller and closed by the relay; the client's are 0 and 1. */
+void relay_init(struct relay *);
+
+/* Runs to the end of the session, reaps the child. Returns the exit status. */
+int relay_run(struct relay *);
+
+#endif

@@ -1,0 +1,66 @@
+/* The pieces of the ForceCommand program, in the order in which they are used. */
+#ifndef XFERWARDEN_SHIM_SHIM_H
+#define XFERWARDEN_SHIM_SHIM_H
+
+#include <sys/types.h>
+
+#include "audit/audit.h"
+#include "base/identity.h"
+#include "conf/conf.h"
+#include "guard/guard.h"
+#include "proto/command.h"
+#include "sys/expand.h"
+#include "sys/places.h"
+
+enum { SHIM_GROUPS = 256, SHIM_REFUSED_STATUS = 126, SHIM_FAILED_STATUS = 1 };
+
+/* invocation.c: what was asked, by arguments and environment. The environment is read here, once, and then emptied. */
+struct invocation {
+	const char *conf_path;
+	bool login_shell;      /* called with -c, or as a login shell */
+	struct span request;   /* p NULL: no command, a shell was asked for */
+	const char *connection, *user_auth; /* SSH_CONNECTION, SSH_USER_AUTH; or NULL */
+};
+/* NULL, or why the arguments are refused. *done is set when all is said (--version, --help). */
+const char *invocation_read(struct invocation *, int argc, char **argv, bool *done);
+
+/* identity.c: who asks. Strings live in the struct. 0 or negative errno when the user is not known. */
+struct identity_store {
+	struct identity identity;
+	char user[256], home[PATH_BYTES_MAX];
+	const char *groups[SHIM_GROUPS];
+	char group_names[8192];
+};
+int identity_read(struct identity_store *, const struct invocation *);
+/* Group names cost a look-up each: only for policies that ask for groups. */
+void identity_groups(struct identity_store *);
+/* identity_key.c: the accepted key from sshd's SSH_USER_AUTH file. */
+void identity_key(struct identity *, const char *user_auth);
+
+/* session.c: one transfer from its request to the exit status. */
+struct session {
+	const struct invocation *invocation;
+	struct conf conf;
+	struct identity_store who;
+	struct record_session record_session;
+	char id[9];
+	struct audit audit;
+	struct command command;
+	enum direction direction;
+	const struct policy *policy;
+	struct places places;
+	struct expansion paths;
+	bool audited;          /* the start is on record */
+	bool child_reaped;
+};
+int session_run(struct session *, const struct invocation *);
+
+/* child.c: the real scp in its jail. Sets in and out to our ends of its pipes. Its pid or negative errno. */
+pid_t child_start(struct session *, int *in, int *out);
+
+/* refuse.c: an answer before any transfer began, in the client's own protocol where it speaks one. Returns the exit status. */
+int refuse_session(struct session *, enum reason, const char *text);
+/* The same for a line that is made and on record already. */
+int refuse_line(struct session *, const char *line);
+
+#endif

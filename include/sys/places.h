@@ -1,0 +1,63 @@
+/*
+ * Where names really lead, asked of the kernel and held by descriptors: what was judged is what the child opens, or it gets no byte. Needs /proc.
+ */
+#ifndef XFERWARDEN_SYS_PLACES_H
+#define XFERWARDEN_SYS_PLACES_H
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/facts.h"
+#include "base/path.h"
+#include "base/place.h"
+
+enum { PLACES_DEPTH = 65 };
+
+struct places {
+	int root;                        /* O_PATH */
+	int start;                       /* the folder that relative paths begin in: the home if it lies below root, else root */
+	char root_real[PATH_BYTES_MAX];
+	char start_real[PATH_BYTES_MAX];
+	char home_real[PATH_BYTES_MAX];  /* empty if there is no home */
+	bool target_is_directory;
+	char leaf[256];                  /* the target's name in level[0] if it is no directory */
+	int level[PLACES_DEPTH];         /* O_PATH: level[0] the target, or the folder it is in */
+	unsigned depth;                  /* the deepest level that is open */
+	char folder[PATH_BYTES_MAX];     /* real path of level[folder_depth] */
+	unsigned folder_depth;
+	bool folder_known;
+	int child_fds;                   /* O_PATH of /proc/PID/fd, -1 */
+	/* the entry that was resolved last */
+	unsigned entry_depth;
+	char name[256];
+	bool linked;                     /* reached by a symbolic link */
+	bool existed;
+	struct stat status;
+	char real[PATH_BYTES_MAX], asked[PATH_BYTES_MAX];
+};
+
+/* Opens root and home. 0, or negative errno with *what set to the path that failed. home may be NULL. */
+int places_open(struct places *, const char *root, const char *home, const char **what);
+void places_finish(struct places *);
+
+/* Where a path of the command leads, relative to start. Spans live until the next call. */
+struct place places_find(struct places *, const char *path);
+
+/* The target of an upload: as places_find, and level[0] is set up for the entries to come. */
+struct place places_target(struct places *, const char *path);
+
+/* From now on this process's descriptors tell what the child has open. 0 or negative errno. */
+int places_child(struct places *, pid_t child);
+
+/* Upload: where the entry leads; then, when the child made or entered a folder of that name; then, what the child opened is that entry. */
+struct place places_entry(struct places *, unsigned depth, struct span name, enum entry_kind);
+bool places_enter(struct places *, unsigned depth);
+bool places_pin(struct places *);
+
+/* Removes what the child stored of the entry resolved last: a file that was not there before is unlinked, another emptied. */
+bool places_scrub(struct places *);
+
+/* Download: what the child opened for the record it just sent, nested in depth folders. */
+struct place places_opened(struct places *, unsigned depth, struct span name, enum entry_kind);
+
+#endif

@@ -1,0 +1,59 @@
+/* The written forms of the shared words. Configuration, audit and messages have no other table. */
+#include "base/words.h"
+
+const char *direction_word(enum direction direction)
+{
+	switch (direction) {
+	case UPLOAD:
+		return "upload";
+	case DOWNLOAD:
+		return "download";
+	}
+	return "?";
+}
+
+static const char *const reason_words[REASONS] = {
+	[REASON_NONE] = "none",
+	[REASON_RULE] = "rule",
+	[REASON_NOT_ALLOWED] = "not-allowed",
+	[REASON_NOT_PERMITTED] = "not-permitted",
+	[REASON_NO_POLICY] = "no-policy",
+	[REASON_UNSCANNABLE] = "unscannable",
+	[REASON_OUTSIDE_ROOT] = "outside-root",
+	[REASON_LOGIN_FILE] = "login-file",
+	[REASON_NOT_A_FILE] = "not-a-file",
+	[REASON_MOVED] = "moved",
+	[REASON_BAD_NAME] = "bad-name",
+	[REASON_TOO_DEEP] = "nested-too-deep",
+	[REASON_COMMAND] = "command",
+	[REASON_PROTOCOL] = "protocol",
+	[REASON_SPOOL] = "spool",
+	[REASON_AUDIT] = "audit",
+	[REASON_CHILD] = "child",
+	[REASON_CLIENT] = "client",
+	[REASON_CLIENT_GONE] = "client-gone",
+	[REASON_TIMEOUT] = "timeout",
+	[REASON_INTERNAL] = "internal",
+};
+
+const char *reason_word(enum reason reason)
+{
+	return (unsigned)reason < REASONS ? reason_words[reason] : "internal";
+}
+
+static const char *const unscannable_words[UNSCANNABLE_WORDS] = {
+	"encrypted", "too-large", "too-deep", "timeout", "damaged", "scanner-down", "scanner-blind",
+};
+
+const char *unscannable_word(unsigned index)
+{
+	return index < UNSCANNABLE_WORDS ? unscannable_words[index] : NULL;
+}
+
+unsigned unscannable_bit(struct span word)
+{
+	for (unsigned i = 0; i < UNSCANNABLE_WORDS; i++)
+		if (span_is(word, unscannable_words[i]))
+			return 1u << i;
+	return 0;
+}

@@ -1,0 +1,177 @@
+/*
+ * Knows where libconfuse's lexer surprises, and stays clear of it. libconfuse 3.3 puts the environment into double-quoted strings and bare ${…}, resolves C's
+ * escapes in double quotes, lets strings run over lines, counts a comment as a line too many, refuses one inside a list, splits a bare word at "//", and
+ * skips bytes that it does not know. What this lexer lets pass without a fault means to libconfuse what it says to a reader.
+ */
+#include "conf/lexer.h"
+
+struct lexer lexer_of(struct span text)
+{
+	return (struct lexer){ .rest = text, .line = 1 };
+}
+
+static bool lexer_sees(const struct lexer *lex, const char *text)
+{
+	return span_starts(lex->rest, span_str(text));
+}
+
+static void lexer_step(struct lexer *lex, size_t n)
+{
+	struct span passed = span_take(&lex->rest, n);
+	for (size_t i = 0; i < passed.n; i++)
+		if (passed.p[i] == '\n')
+			lex->line++;
+}
+
+static size_t lexer_to_line_end(const struct lexer *lex)
+{
+	const uint8_t *end = lex->rest.n > 0 ? memchr(lex->rest.p, '\n', lex->rest.n) : NULL;
+	return end != NULL ? (size_t)(end - lex->rest.p) : lex->rest.n;
+}
+
+/* False if a comment is not closed. */
+static bool lexer_skip_blank(struct lexer *lex)
+{
+	for (;;) {
+		if (lex->rest.n == 0)
+			return true;
+		uint8_t c = lex->rest.p[0];
+		if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+			lexer_step(lex, 1);
+		} else if (c == '#' || lexer_sees(lex, "//")) {
+			lexer_step(lex, lexer_to_line_end(lex));
+		} else if (lexer_sees(lex, "/*")) {
+			const uint8_t *end = memmem(lex->rest.p + 2, lex->rest.n - 2, "*/", 2);
+			if (end == NULL)
+				return false;
+			lexer_step(lex, (size_t)(end - lex->rest.p) + 2);
+		} else {
+			return true;
+		}
+	}
+}
+
+static const char *lexer_escape_fault(char quote, struct span after)
+{
+	if (quote == '\'' || (after.n > 0 && (after.p[0] == '\\' || after.p[0] == '"')))
+		return NULL;
+	return "the only escapes in double quotes are \\\\ and \\\"; use single quotes";
+}
+
+/* The quote that is missing most likely belongs before the next comma or brace; reading on from there keeps one mistake from becoming ten. */
+static size_t lexer_unclosed(struct span line)
+{
+	size_t n = 0;
+	while (n < line.n && line.p[n] != ',' && line.p[n] != '}')
+		n++;
+	while (n > 0 && (line.p[n - 1] == ' ' || line.p[n - 1] == '\t' || line.p[n - 1] == '\r'))
+		n--;
+	return n;
+}
+
+static void lexer_string(struct lexer *lex, struct token *out)
+{
+	out->kind = TOKEN_STRING;
+	out->quote = (char)lex->rest.p[0];
+	span_take(&lex->rest, 1);
+	struct span line = span_of(lex->rest.p, lexer_to_line_end(lex));
+	size_t n = 0;
+	while (n < line.n && line.p[n] != (uint8_t)out->quote) {
+		struct span after = span_of(line.p + n + 1, line.n - n - 1);
+		if (line.p[n] == '\\') {
+			if (out->fault == NULL)
+				out->fault = lexer_escape_fault(out->quote, after);
+			n++;
+		} else if (out->quote == '"' && line.p[n] == '$' && span_starts(after, span_str("{"))) {
+			out->fault = "the environment is never read; in single quotes ${ is plain text";
+		}
+		n++;
+	}
+	bool closed = n < line.n;
+	if (!closed) {
+		out->fault = "the string does not end on its line";
+		n = lexer_unclosed(line);
+	} else if (n > LEXER_STRING_MAX) {
+		out->fault = "the string is longer than 4095 bytes";
+	}
+	out->raw = span_take(&lex->rest, n);
+	if (closed)
+		span_take(&lex->rest, 1);
+}
+
+static bool lexer_ends_word(uint8_t c)
+{
+	return c == '\0' || strchr(" \t\r\n{}=,'\"#()", c) != NULL;
+}
+
+static bool lexer_in_word(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("_-.:%/", c) != NULL;
+}
+
+static void lexer_word(struct lexer *lex, struct token *out)
+{
+	static const char quote_it[] = "this has to stand in single quotes";
+	out->kind = TOKEN_WORD;
+	size_t n = 0;
+	while (n < lex->rest.n && !lexer_ends_word(lex->rest.p[n])) {
+		uint8_t c = lex->rest.p[n];
+		uint8_t next = n + 1 < lex->rest.n ? lex->rest.p[n + 1] : '\0';
+		if (c == '+' && next == '=')
+			break;
+		if (c == '$' && next == '{') {
+			out->fault = "the environment is never read; in single quotes ${ is plain text";
+			size_t to_end = lexer_to_line_end(lex);
+			const uint8_t *close = memchr(lex->rest.p + n, '}', to_end - n);
+			n = close != NULL ? (size_t)(close - lex->rest.p) + 1 : to_end;
+			continue;
+		}
+		if (out->fault == NULL && (c == '\0' || !lexer_in_word(c) || (c == '/' && (next == '/' || next == '*'))))
+			out->fault = quote_it;
+		n++;
+	}
+	if (n > LEXER_STRING_MAX)
+		out->fault = "the word is longer than 4095 bytes";
+	out->raw = span_take(&lex->rest, n);
+}
+
+static enum token_kind lexer_mark(uint8_t c)
+{
+	switch (c) {
+	case '{':
+		return TOKEN_OPEN;
+	case '}':
+		return TOKEN_CLOSE;
+	case '=':
+		return TOKEN_EQUALS;
+	case ',':
+		return TOKEN_COMMA;
+	default:
+		return TOKEN_BAD;
+	}
+}
+
+struct token lexer_next(struct lexer *lex)
+{
+	bool closed = lexer_skip_blank(lex);
+	struct token out = { .kind = TOKEN_END, .line = lex->line, .raw = span_of(lex->rest.p, 0) };
+	if (!closed) {
+		out.kind = TOKEN_BAD;
+		out.raw.n = 2;
+		out.fault = "this comment is never closed";
+		lexer_step(lex, lex->rest.n);
+	} else if (lex->rest.n == 0) {
+		return out;
+	} else if (lex->rest.p[0] == '\'' || lex->rest.p[0] == '"') {
+		lexer_string(lex, &out);
+	} else if (lexer_sees(lex, "+=")) {
+		out.kind = TOKEN_APPEND;
+		out.raw = span_take(&lex->rest, 2);
+	} else if (lexer_ends_word(lex->rest.p[0])) {
+		out.kind = lexer_mark(lex->rest.p[0]);
+		out.raw = span_take(&lex->rest, 1);
+	} else {
+		lexer_word(lex, &out);
+	}
+	return out;
+}

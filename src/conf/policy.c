@@ -1,0 +1,114 @@
+/* Knows the options of a policy outside of its rules. */
+#include "conf/build.h"
+#include "conf/complain.h"
+#include "conf/value.h"
+#include "policy/glob.h"
+
+enum { DEFAULT_IDLE_TIMEOUT = 600 };
+
+static const char *policy_login_check(const char *text)
+{
+	return text[0] == '~' ? "it is a path below home already, without ~/" : glob_check(text, GLOB_PATH);
+}
+
+static unsigned policy_protocol_bit(struct span word)
+{
+	return span_is(word, "scp") ? PROTOCOL_SCP : span_is(word, "sftp") ? PROTOCOL_SFTP : 0;
+}
+
+static void policy_build_from(struct build *b, const cfg_t *section, struct policy *policy)
+{
+	size_t count = tree_count(section, POLICY_FROM);
+	struct cidr *from = arena_take(b->arena, count * sizeof(*from));
+	size_t used = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct conf_value *value = tree_item(section, POLICY_FROM, i);
+		char reason[VALUE_WHY_MAX];
+		if (value->text == NULL)
+			continue;
+		const char *why = value_cidr(value->text, &from[used], reason);
+		if (why != NULL)
+			build_refuse(b, value, why);
+		else
+			used++;
+	}
+	build_check_twice(b, section, POLICY_FROM);
+	policy->from = from;
+	policy->from_count = used;
+}
+
+static void policy_build_who(struct build *b, const cfg_t *section, struct policy *policy)
+{
+	build_patterns(b, section, POLICY_USER, NULL, GLOB_TEXT, &policy->users);
+	build_patterns(b, section, POLICY_GROUP, NULL, GLOB_TEXT, &policy->groups);
+	build_patterns(b, section, POLICY_KEY, value_key, 0, &policy->keys);
+	policy_build_from(b, section, policy);
+	build_bits(b, section, POLICY_PROTOCOLS, policy_protocol_bit, "scp and sftp", &policy->protocols);
+}
+
+static void policy_build_how(struct build *b, const cfg_t *section, struct policy *policy)
+{
+	static const char *const deliveries[] = { "hold", "stream", NULL };
+	static const char *const answers[] = { "stop", "skip", NULL };
+	static const char unscannable[] = "encrypted, too-large, too-deep, timeout, damaged, scanner-down, scanner-blind";
+	unsigned word = 0;
+	build_text(b, section, POLICY_ROOT, value_root, &policy->root);
+	if (tree_count(section, POLICY_ROOT) == 0)
+		complain_mistake(b->complaints, policy->line, "the policy has no 'root'; root = '/' would put everything within reach");
+	if (build_word(b, section, POLICY_DELIVERY, deliveries, &word))
+		policy->delivery = word == 0 ? DELIVERY_HOLD : DELIVERY_STREAM;
+	if (build_word(b, section, POLICY_ON_BLOCK, answers, &word))
+		policy->on_block = word == 0 ? ON_BLOCK_STOP : ON_BLOCK_SKIP;
+	build_bits(b, section, POLICY_ACCEPT_UNSCANNABLE, unscannable_bit, unscannable, &policy->accept_unscannable);
+	build_patterns(b, section, POLICY_LOGIN_FILES, policy_login_check, 0, &policy->login_files);
+	build_seconds(b, section, POLICY_IDLE_TIMEOUT, 0, &policy->idle_timeout);
+}
+
+/* A block rule on nothing but this word refuses what the policy says it accepts. */
+static void policy_check_accepted(struct build *b, const cfg_t *section, const struct policy *policy)
+{
+	for (int d = 0; d < DIRECTIONS; d++) {
+		for (size_t i = 0; i < policy->rules[d].count; i++) {
+			const struct rule *rule = &policy->rules[d].rules[i];
+			if (rule->kind == RULE_BLOCK && rule->conditions == CONDITION_UNSCANNABLE && (rule->unscannable & policy->accept_unscannable))
+				complain_warning(b->complaints, tree_item(section, POLICY_ACCEPT_UNSCANNABLE, 0)->line,
+				                 "block '%s' in line %u refuses some of what is accepted here; the block wins", rule->name, rule->line);
+		}
+	}
+}
+
+static void policy_build(struct build *b, const cfg_t *section, struct policy *policy)
+{
+	struct tree_title title = tree_title(section);
+	*policy = (struct policy){
+		.line = title.line, .name = "", .protocols = PROTOCOL_SCP | PROTOCOL_SFTP, .idle_timeout = DEFAULT_IDLE_TIMEOUT,
+	};
+	if (title.name != NULL) {
+		const char *why = value_name(title.name);
+		if (why != NULL)
+			complain_mistake(b->complaints, policy->line, "'%.80s': %s", title.name, why);
+		policy->name = arena_text(b->arena, title.name);
+	}
+	policy_build_who(b, section, policy);
+	policy_build_how(b, section, policy);
+	for (size_t i = 0; i < tree_count(section, POLICY_UPLOAD); i++)
+		build_rules(b, tree_section(section, POLICY_UPLOAD, i), &policy->rules[UPLOAD]);
+	for (size_t i = 0; i < tree_count(section, POLICY_DOWNLOAD); i++)
+		build_rules(b, tree_section(section, POLICY_DOWNLOAD, i), &policy->rules[DOWNLOAD]);
+	if (!policy->rules[UPLOAD].permitted && !policy->rules[DOWNLOAD].permitted)
+		complain_warning(b->complaints, policy->line, "the policy names neither 'upload' nor 'download' and so permits nothing");
+	policy_check_accepted(b, section, policy);
+}
+
+void build_policies(struct build *b, const cfg_t *file)
+{
+	size_t count = tree_count(file, FILE_POLICY);
+	struct policy *policies = arena_take(b->arena, count * sizeof(*policies));
+	for (size_t i = 0; i < count; i++)
+		policy_build(b, tree_section(file, FILE_POLICY, i), &policies[i]);
+	b->conf->policies = policies;
+	b->conf->policy_count = count;
+	if (count == 0)
+		complain_warning(b->complaints, 0, "there is no policy, so nobody can transfer anything");
+	clash_policies(b->complaints, policies, count);
+}

@@ -1,0 +1,58 @@
+/* `xferwardenctl check`: the loader that the shim uses, with all that it complains of in the form that editors and compilers know. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "conf/conf.h"
+#include "ctl/command.h"
+
+static void check_print(const char *path, const struct conf_complaints *complaints)
+{
+	for (size_t i = 0; i < complaints->count; i++) {
+		const struct conf_complaint *one = &complaints->list[i];
+		printf("%s:", path);
+		if (one->line > 0)
+			printf("%u:", one->line);
+		printf(" %s%s\n", one->warning ? "warning: " : "", one->text);
+	}
+	if (complaints->dropped > 0)
+		printf("%s: %zu more\n", path, complaints->dropped);
+}
+
+static void check_praise(const char *path, const struct conf *conf)
+{
+	size_t rules = 0;
+	for (size_t i = 0; i < conf->policy_count; i++)
+		for (int d = 0; d < DIRECTIONS; d++)
+			rules += conf->policies[i].rules[d].count;
+	printf("%s: %zu %s and %zu %s are fine\n", path, conf->policy_count, conf->policy_count == 1 ? "policy" : "policies", rules,
+	       rules == 1 ? "rule" : "rules");
+}
+
+int check_run(int argc, char **argv)
+{
+	const char *path = XFERWARDEN_CONF;
+	char option[2] = { 0 };
+	opterr = 0;
+	for (int c; (c = getopt(argc, argv, "+:f:")) != -1;) {
+		option[0] = (char)optopt;
+		if (c == ':')
+			return ctl_refuse("check", "a file has to follow the option", option);
+		if (c != 'f')
+			return ctl_refuse("check", "there is no such option", option);
+		path = optarg;
+	}
+	if (optind < argc)
+		return ctl_refuse("check", "there is nothing to do with", argv[optind]);
+	struct conf_complaints *complaints = malloc(sizeof(*complaints));
+	if (complaints == NULL)
+		return ctl_refuse("check", "out of memory", NULL);
+	struct conf conf;
+	int r = conf_load(&conf, path, complaints);
+	check_print(path, complaints);
+	if (r == 0)
+		check_praise(path, &conf);
+	conf_free(&conf);
+	free(complaints);
+	return r == 0 ? CTL_OK : CTL_FOUND;
+}

@@ -1,0 +1,216 @@
+/* One entry from its announcement to its verdict, and the record that is made of it. */
+#include "guard/entry.h"
+
+#include <stdio.h>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "guard/login.h"
+#include "guard/message.h"
+
+void entry_begin(struct guard *guard, enum scp_kind kind, const struct scp_record *record, bool more_waits)
+{
+	struct guard_entry *entry = &guard->entry;
+	memset(entry, 0, sizeof(*entry));
+	entry->active = true;
+	entry->kind = kind == SCP_DIR ? ENTRY_DIRECTORY : ENTRY_FILE;
+	entry->record = *record;
+	if (record->name.n > 0 && record->name.n < sizeof(entry->name))
+		memcpy(entry->name, record->name.p, record->name.n);
+	entry->record.name = span_of(entry->name, record->name.n < sizeof(entry->name) ? record->name.n : 0);
+	entry->has_times = guard->has_times;
+	entry->times = guard->times;
+	guard->has_times = false;
+	entry->pipelined = more_waits && guard->source == CLIENT && entry->kind == ENTRY_FILE && kind != SCP_BAD;
+	entry->number = ++guard->entries;
+	entry->status = SCP_OK;
+	if (kind == SCP_BAD || entry->kind == ENTRY_DIRECTORY)
+		entry->record.size = 0;
+	guard_phase(guard, PHASE_RESOLVE);
+}
+
+struct span entry_shown(const struct guard *guard)
+{
+	const struct guard_entry *entry = &guard->entry;
+	struct span name = path_name(entry->place.asked.n > 0 ? entry->place.asked : entry->place.path);
+	return guard->source == CLIENT && name.n > 0 ? name : entry->record.name;
+}
+
+static const char *entry_ref(struct guard *guard)
+{
+	(void)snprintf(guard->record.ref, sizeof(guard->record.ref), "%s-%u", guard->setup.session, guard->entry.number);
+	return guard->record.ref;
+}
+
+void entry_deny(struct guard *guard, enum outcome outcome, enum reason reason, const char *text)
+{
+	struct guard_entry *entry = &guard->entry;
+	entry->denied = true;
+	entry->need = 0;
+	entry->outcome = outcome;
+	entry->reason = reason;
+	if (text != NULL) {
+		text_clean(entry->text, sizeof(entry->text), span_str(text));
+	} else {
+		struct message_facts facts = { .reason = reason, .rule = entry->verdict.rule, .name = entry_shown(guard), .ref = entry_ref(guard),
+					       .unscannable = entry->facts.finding.unscannable & ~guard->setup.policy->accept_unscannable };
+		message_refusal(entry->text, SCP_MESSAGE_MAX - 1, &facts);
+	}
+	if (entry->spooled > 0)
+		guard->drop = true;
+	if (!entry->answered && !entry->pipelined) { /* nothing of it is on its way */
+		entry->received = entry->record.size;
+		entry->status_seen = true;
+	}
+}
+
+void entry_refuse(struct guard *guard, const struct verdict *verdict)
+{
+	struct guard_entry *entry = &guard->entry;
+	entry->verdict = *verdict;
+	entry->scrub = entry->opened && guard->source == CLIENT;
+	entry->fatal = guard->setup.policy->on_block == ON_BLOCK_STOP;
+	entry_deny(guard, OUTCOME_BLOCKED, verdict->reason, NULL);
+}
+
+static void entry_refuse_for(struct guard *guard, enum reason reason)
+{
+	struct verdict verdict = { .decision = DENY, .reason = reason };
+	entry_refuse(guard, &verdict);
+}
+
+static bool entry_name_is_safe(struct span name)
+{
+	while (name.n > 0) {
+		uint32_t code = 0;
+		size_t n = text_utf8(name, &code);
+		if (n > 0 && (code < 0x20 || (code >= 0x7f && code <= 0x9f)))
+			return false;
+		span_take(&name, n > 0 ? n : 1);
+	}
+	return true;
+}
+
+/* What the file system alone refuses, before any rule is asked. */
+static enum reason entry_place_reason(const struct guard *guard)
+{
+	const struct guard_entry *entry = &guard->entry;
+	const struct place *place = &entry->place;
+	if (!entry_name_is_safe(entry->record.name))
+		return REASON_BAD_NAME;
+	if (entry->kind == ENTRY_DIRECTORY && guard->depth >= GUARD_DEPTH_MAX)
+		return REASON_TOO_DEEP;
+	if (place->kind == PLACE_LOST)
+		return guard->source == CHILD ? REASON_MOVED : REASON_INTERNAL;
+	if (place->outside)
+		return REASON_OUTSIDE_ROOT;
+	if (place->kind == PLACE_OTHER)
+		return REASON_NOT_A_FILE;
+	if (guard->source == CLIENT && login_file(place->real, guard->setup.home, &guard->setup.policy->login_files))
+		return REASON_LOGIN_FILE;
+	return REASON_NONE;
+}
+
+void entry_placed(struct guard *guard)
+{
+	struct guard_entry *entry = &guard->entry;
+	entry->facts = (struct facts){
+		.kind = entry->kind,
+		.direction = guard->setup.direction,
+		.path = entry->place.path,
+		.name = path_name(entry->place.path),
+		.mode = entry->record.mode,
+		.size = entry->record.size,
+	};
+	enum reason reason = entry_place_reason(guard);
+	if (reason != REASON_NONE) {
+		entry_refuse_for(guard, reason);
+		entry->fatal = entry->fatal || reason == REASON_INTERNAL;
+	} else {
+		entry_judge(guard);
+	}
+}
+
+/* By the real path, and where it was asked for by another, by that one too: neither may be a way round a rule. */
+static struct verdict entry_verdict(const struct guard *guard)
+{
+	const struct guard_entry *entry = &guard->entry;
+	struct facts facts = entry->facts;
+	struct verdict real = policy_judge(guard->setup.policy, &facts);
+	if (entry->place.asked.n == 0 || real.decision == DENY)
+		return real;
+	facts.path = entry->place.asked;
+	facts.name = path_name(entry->place.asked);
+	struct verdict asked = policy_judge(guard->setup.policy, &facts);
+	if (asked.decision == ALLOW && real.decision == ALLOW)
+		for (size_t i = 0; i < sizeof(real.watched) / sizeof(real.watched[0]); i++)
+			real.watched[i] |= asked.watched[i];
+	if (asked.decision == DENY || real.decision == ALLOW)
+		return asked.decision == ALLOW ? real : asked;
+	if (asked.decision == NEED && asked.need < real.need)
+		real.need = asked.need;
+	return real;
+}
+
+void entry_judge(struct guard *guard)
+{
+	struct guard_entry *entry = &guard->entry;
+	struct verdict verdict = entry_verdict(guard);
+	if (verdict.decision == NEED && (verdict.need & FACT_SCAN) && entry->facts.size > guard->setup.hold_limit) {
+		entry->facts.finding.known |= FACT_SCAN;
+		entry->facts.finding.unscannable |= UNSCANNABLE_TOO_LARGE;
+		verdict = entry_verdict(guard);
+	}
+	switch (verdict.decision) {
+	case DENY:
+		entry_refuse(guard, &verdict);
+		return;
+	case ALLOW:
+		entry->verdict = verdict;
+		entry->need = 0;
+		return;
+	case NEED:
+		break;
+	}
+	if (entry->kind == ENTRY_DIRECTORY || (verdict.need & ~entry->facts.finding.known) == 0) {
+		entry_refuse_for(guard, REASON_INTERNAL); /* asked for what is known, or cannot be */
+		return;
+	}
+	entry->verdict = verdict;
+	entry->need = verdict.need;
+}
+
+struct step entry_record(struct guard *guard)
+{
+	struct guard_entry *entry = &guard->entry;
+	struct record *record = &guard->record;
+	const struct ruleset *rules = &guard->setup.policy->rules[guard->setup.direction];
+	if (guard->asked)
+		return step_of(STEP_WAIT);
+	const char *message = entry->outcome == OUTCOME_FAILED && entry->text[0] ? entry->text : entry->facts.finding.detail;
+	if (entry->outcome == OUTCOME_ALLOWED && entry->status_text[0])
+		message = entry->status_text;
+	*record = (struct record){
+		.event = entry->kind == ENTRY_DIRECTORY ? RECORD_DIRECTORY : RECORD_FILE,
+		.outcome = entry->outcome,
+		.reason = entry->outcome == OUTCOME_ALLOWED ? REASON_NONE : entry->reason,
+		.direction = guard->setup.direction,
+		.kind = entry->kind,
+		.path = entry->place.real.n > 0 ? entry->place.real : entry->record.name,
+		.name = entry_shown(guard),
+		.has_announced = true,
+		.size = entry->record.size,
+		.mode = entry->record.mode,
+		.bytes = entry->sent,
+		.type = span_str(entry->facts.finding.type),
+		.virus = span_str(entry->facts.finding.virus),
+		.unscannable = entry->facts.finding.unscannable,
+		.detail = span_str(message),
+		.rule = entry->verdict.rule && (entry->outcome == OUTCOME_ALLOWED || entry->reason == REASON_RULE || entry->reason == REASON_UNSCANNABLE)
+				? entry->verdict.rule->name : NULL,
+	};
+	record->watched_count = policy_watched(rules, &entry->verdict, record->watched);
+	entry_ref(guard);
+	entry->recorded = true;
+	return guard_ask(guard, (struct step){ .kind = STEP_RECORD, .record = record });
+}

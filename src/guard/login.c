@@ -1,0 +1,42 @@
+/* The list of what is read at login. Paths below home; a folder stands for all that is in it. */
+#include "guard/login.h"
+
+#include "base/path.h"
+#include "policy/glob.h"
+
+static const char *const login_files_read[] = {
+	/* sshd */
+	".ssh", ".rhosts", ".shosts", ".k5login", ".k5users",
+	/* PAM */
+	".pam_environment", ".google_authenticator", ".yubico", ".pam-gnupg", ".config/Yubico",
+	/* shells */
+	".profile", ".login", ".logout", ".environment",
+	".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".inputrc",
+	".zshenv", ".zshrc", ".zprofile", ".zlogin", ".zlogout", ".zsh", ".config/zsh",
+	".cshrc", ".tcshrc", ".kshrc", ".mkshrc", ".shrc", ".yashrc", ".yash_profile", ".esrc", ".rcrc",
+	".config/fish", ".local/share/fish", ".config/nushell", ".config/elvish", ".xonshrc", ".config/xonsh",
+	/* the user's systemd, started by pam_systemd, and the desktop */
+	".config/systemd", ".local/share/systemd", ".config/environment.d", ".config/autostart", ".config/user-tmpfiles.d",
+	".xprofile", ".xsession", ".xsessionrc", ".xinitrc", ".dmrc",
+	/* mail delivery and others that run what they read */
+	".forward", ".procmailrc", ".mailfilter", ".qmail", ".maildrop", ".tmux.conf", ".screenrc",
+};
+
+static bool login_lifted(struct span below, const struct patterns *lifted)
+{
+	for (size_t i = 0; i < lifted->count; i++)
+		if (glob_match(lifted->items[i], below, GLOB_PATH | GLOB_FOLDER))
+			return true;
+	return false;
+}
+
+bool login_file(struct span path, struct span home, const struct patterns *lifted)
+{
+	struct span below, rest;
+	if (home.n == 0 || !path_below(path, home, &below) || below.n == 0 || below.p[0] != '.')
+		return false;
+	for (size_t i = 0; i < sizeof(login_files_read) / sizeof(login_files_read[0]); i++)
+		if (path_below(below, span_str(login_files_read[i]), &rest))
+			return !login_lifted(below, lifted);
+	return false;
+}

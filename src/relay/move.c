@@ -1,0 +1,314 @@
+/*
+ * The ways of payload. Small pieces go through the lane's buffer and the other side's queue, so that a record, its content and its status byte leave in
+ * one write; bulk is spliced from pipe to pipe unseen, or teed where a hash or a copy is wanted.
+ */
+#include "relay/move.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "sys/fd.h"
+
+size_t move_room(const struct relay *relay, enum side to)
+{
+	return RELAY_OUT - relay->lane[to].out_n;
+}
+
+void move_queue(struct relay *relay, enum side to, struct span bytes)
+{
+	struct relay_lane *lane = &relay->lane[to];
+	if (lane->broken)
+		return;
+	if (lane->out_at + lane->out_n + bytes.n > RELAY_OUT) {
+		memmove(lane->queue, lane->queue + lane->out_at, lane->out_n);
+		lane->out_at = 0;
+	}
+	memcpy(lane->queue + lane->out_at + lane->out_n, bytes.p, bytes.n);
+	lane->out_n += bytes.n;
+}
+
+static void move_broken(struct relay *relay, enum side to)
+{
+	struct relay_lane *lane = &relay->lane[to];
+	lane->broken = true;
+	lane->stuck = false;
+	lane->out_at = lane->out_n = 0;
+}
+
+bool move_flush(struct relay *relay, enum side to)
+{
+	struct relay_lane *lane = &relay->lane[to];
+	while (lane->out_n > 0) {
+		ssize_t put = write(lane->out, lane->queue + lane->out_at, lane->out_n);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0 && errno == EAGAIN)
+			return false;
+		if (put < 0) {
+			move_broken(relay, to);
+			return true;
+		}
+		lane->out_at += (size_t)put;
+		lane->out_n -= (size_t)put;
+	}
+	lane->out_at = 0;
+	return true;
+}
+
+static void move_ended(struct relay *relay, enum side side)
+{
+	relay->progress = true;
+	fd_close(&relay->lane[side].in);
+	guard_ended(relay->guard, side);
+}
+
+void move_fill(struct relay *relay, enum side side)
+{
+	struct relay_lane *lane = &relay->lane[side];
+	ssize_t got = read(lane->in, lane->buffer, sizeof(lane->buffer));
+	if (got > 0)
+		lane->left = span_of(lane->buffer, (size_t)got);
+	else if (got == 0 || (errno != EINTR && errno != EAGAIN))
+		move_ended(relay, side);
+}
+
+/* Content that the guard's audit wants hashed and, in stream delivery, kept. False: the spool has no room. */
+static bool move_see(struct relay *relay, struct span bytes, bool keep)
+{
+	if (relay->sha256) {
+		digest_update(&relay->digest, bytes);
+		relay->hashed += bytes.n;
+	}
+	return !keep || spool_append(relay->spool, bytes) == 0;
+}
+
+/* What is already in the lane's buffer. */
+static uint64_t move_pass_buffered(struct relay *relay, enum side from, const struct step *step)
+{
+	struct relay_lane *lane = &relay->lane[from];
+	size_t room = move_room(relay, step->to);
+	size_t most = lane->left.n < room ? lane->left.n : room;
+	struct span bytes = span_take(&lane->left, step->count < most ? (size_t)step->count : most);
+	if (bytes.n == 0) {
+		relay->lane[step->to].stuck = true;
+		return 0;
+	}
+	if (!move_see(relay, bytes, step->keep)) {
+		guard_spool_failed(relay->guard);
+		return 0;
+	}
+	move_queue(relay, step->to, bytes);
+	return bytes.n;
+}
+
+/* Which side a splice waits for: both ends were tried, so the one that cannot go on is found by looking. */
+static void move_blocked(struct relay *relay, enum side from, enum side to)
+{
+	int waiting = 0;
+	if (ioctl(relay->lane[from].in, FIONREAD, &waiting) == 0 && waiting > 0)
+		relay->lane[to].stuck = true;
+	else
+		relay->lane[from].want = true;
+}
+
+static ssize_t move_splice(struct relay *relay, enum side from, enum side to, uint64_t count)
+{
+	size_t n = count > RELAY_PIPE ? RELAY_PIPE : (size_t)count;
+	ssize_t moved = splice(relay->lane[from].in, NULL, relay->lane[to].out, NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (moved > 0)
+		return moved;
+	if (moved == 0) {
+		move_ended(relay, from);
+		return 0;
+	}
+	if (errno == EAGAIN)
+		move_blocked(relay, from, to);
+	else if (errno == EINVAL)
+		relay->no_splice = true;
+	else if (errno != EINTR)
+		move_broken(relay, to);
+	return errno == EINTR || errno == EINVAL ? -errno : 0;
+}
+
+static bool move_tap_open(struct relay *relay)
+{
+	if (relay->tap[0] >= 0)
+		return true;
+	if (pipe2(relay->tap, O_CLOEXEC | O_NONBLOCK) < 0)
+		return false;
+	(void)fcntl(relay->tap[1], F_SETPIPE_SZ, RELAY_PIPE);
+	return true;
+}
+
+/* Reads n bytes from the tap, which has them, for hash and spool. */
+static bool move_tap_read(struct relay *relay, size_t n, bool keep)
+{
+	bool kept = true;
+	while (n > 0) {
+		ssize_t got = read(relay->tap[0], relay->bounce, n < sizeof(relay->bounce) ? n : sizeof(relay->bounce));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		kept = kept && move_see(relay, span_of(relay->bounce, (size_t)got), keep);
+		n -= (size_t)got;
+	}
+	return kept;
+}
+
+/* Bulk that has to be seen: a copy of the pipe's pages is read here while the pages themselves go on. */
+static uint64_t move_pass_seen(struct relay *relay, enum side from, const struct step *step)
+{
+	if (relay->tapped == 0) {
+		size_t n = step->count > RELAY_PIPE ? RELAY_PIPE : (size_t)step->count;
+		ssize_t teed = tee(relay->lane[from].in, relay->tap[1], n, SPLICE_F_NONBLOCK);
+		if (teed == 0)
+			move_ended(relay, from);
+		else if (teed < 0 && errno == EAGAIN)
+			relay->lane[from].want = true;
+		else if (teed < 0 && errno != EINTR)
+			relay->no_tee = true;
+		if (teed <= 0)
+			return 0;
+		if (!move_tap_read(relay, (size_t)teed, step->keep)) {
+			guard_spool_failed(relay->guard);
+			return 0;
+		}
+		relay->tapped = (uint64_t)teed;
+	}
+	ssize_t moved = move_splice(relay, from, step->to, relay->tapped);
+	if (moved <= 0)
+		return 0;
+	relay->tapped -= (uint64_t)moved;
+	return (uint64_t)moved;
+}
+
+/* Big pipes are what makes splicing pay; where the kernel refuses them it only costs speed. */
+static void move_widen(struct relay *relay, uint64_t count)
+{
+	if (relay->big_pipes || count < RELAY_PIPE)
+		return;
+	relay->big_pipes = true;
+	for (int side = 0; side < SIDES; side++) {
+		if (relay->lane[side].in >= 0)
+			(void)fcntl(relay->lane[side].in, F_SETPIPE_SZ, RELAY_PIPE);
+		if (relay->lane[side].out >= 0)
+			(void)fcntl(relay->lane[side].out, F_SETPIPE_SZ, RELAY_PIPE);
+	}
+}
+
+uint64_t move_pass(struct relay *relay, enum side from, const struct step *step)
+{
+	struct relay_lane *lane = &relay->lane[from];
+	bool seen = relay->sha256 || step->keep;
+	move_widen(relay, step->count);
+	if (lane->left.n > 0 && relay->tapped == 0)
+		return move_pass_buffered(relay, from, step);
+	bool bulk = step->count >= RELAY_BULK && !relay->no_splice && !relay->lane[step->to].broken && !(seen && (relay->no_tee || !move_tap_open(relay)));
+	if (!bulk && relay->tapped == 0) {
+		lane->want = true;
+		return 0;
+	}
+	if (!move_flush(relay, step->to)) {
+		relay->lane[step->to].stuck = true;
+		return 0;
+	}
+	if (relay->lane[step->to].broken) { /* the other side is gone: what was for it is swallowed */
+		relay->tapped = 0;
+		lane->want = true;
+		return 0;
+	}
+	if (seen)
+		return move_pass_seen(relay, from, step);
+	ssize_t moved = move_splice(relay, from, step->to, step->count);
+	return moved > 0 ? (uint64_t)moved : 0;
+}
+
+static uint64_t move_hold_seen(struct relay *relay, struct span bytes)
+{
+	if (move_see(relay, bytes, true))
+		return bytes.n;
+	guard_spool_failed(relay->guard);
+	return 0;
+}
+
+uint64_t move_hold(struct relay *relay, enum side from, const struct step *step)
+{
+	struct relay_lane *lane = &relay->lane[from];
+	move_widen(relay, step->count);
+	if (spool_reserve(relay->spool, relay->spool->length + step->count) < 0) {
+		guard_spool_failed(relay->guard);
+		return 0;
+	}
+	if (lane->left.n > 0)
+		return move_hold_seen(relay, span_take(&lane->left, step->count < lane->left.n ? (size_t)step->count : lane->left.n));
+	if (step->count < RELAY_BULK) {
+		lane->want = true;
+		return 0;
+	}
+	ssize_t got;
+	if (!relay->sha256 && !relay->no_splice) {
+		got = spool_splice(relay->spool, lane->in, step->count > RELAY_PIPE ? RELAY_PIPE : (size_t)step->count);
+		if (got > 0)
+			return (uint64_t)got;
+		errno = got < 0 ? (int)-got : 0;
+		relay->no_splice = errno == EINVAL;
+	} else {
+		got = read(lane->in, relay->bounce, step->count < sizeof(relay->bounce) ? (size_t)step->count : sizeof(relay->bounce));
+		if (got > 0)
+			return move_hold_seen(relay, span_of(relay->bounce, (size_t)got));
+	}
+	if (got == 0)
+		move_ended(relay, from);
+	else if (errno == EAGAIN)
+		lane->want = true;
+	else if (errno != EINTR && errno != EINVAL)
+		guard_spool_failed(relay->guard);
+	return 0;
+}
+
+uint64_t move_release(struct relay *relay, const struct step *step)
+{
+	struct relay_lane *lane = &relay->lane[step->to];
+	if (lane->broken)
+		return step->count;
+	struct span held = spool_memory(relay->spool, step->offset);
+	if (held.n > 0) {
+		size_t room = move_room(relay, step->to);
+		size_t most = held.n < room ? held.n : room;
+		struct span bytes = span_take(&held, step->count < most ? (size_t)step->count : most);
+		lane->stuck = bytes.n == 0;
+		move_queue(relay, step->to, bytes);
+		return bytes.n;
+	}
+	if (!move_flush(relay, step->to)) {
+		lane->stuck = true;
+		return 0;
+	}
+	ssize_t sent = spool_send(relay->spool, lane->out, step->offset, step->count);
+	if (sent > 0)
+		return (uint64_t)sent;
+	if (sent == -EAGAIN)
+		lane->stuck = true;
+	else if (sent != -EINTR)
+		move_broken(relay, step->to);
+	return 0;
+}
+
+uint64_t move_pad(struct relay *relay, const struct step *step)
+{
+	static const uint8_t nuls[4096];
+	if (relay->lane[step->to].broken)
+		return step->count;
+	uint64_t moved = 0;
+	for (size_t room; moved < step->count && (room = move_room(relay, step->to)) > 0;) {
+		uint64_t n = step->count - moved < sizeof(nuls) ? step->count - moved : sizeof(nuls);
+		n = n < room ? n : room;
+		move_queue(relay, step->to, span_of(nuls, (size_t)n));
+		moved += n;
+	}
+	relay->lane[step->to].stuck = moved == 0;
+	return moved;
+}

@@ -1,0 +1,332 @@
+/*
+ * The loop: asks the guard until nothing more can be done, writes, waits, reads. A descriptor that nobody waits for is not in the poll set, so nobody is
+ * woken for nothing; only the client's outgoing end is always watched, because its error is the one sign that the client is gone.
+ */
+#include "relay/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "relay/move.h"
+#include "sys/fd.h"
+#include "sys/spawn.h"
+
+enum slot { SLOT_CLIENT_IN, SLOT_CLIENT_OUT, SLOT_CHILD_IN, SLOT_CHILD_OUT, SLOT_SCAN, SLOTS };
+
+void relay_init(struct relay *relay)
+{
+	memset(relay, 0, offsetof(struct relay, bounce));
+	for (int side = 0; side < SIDES; side++)
+		relay->lane[side].in = relay->lane[side].out = -1;
+	relay->tap[0] = relay->tap[1] = -1;
+	relay->child = -1;
+}
+
+static uint64_t relay_since(const struct timespec *start)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)(now.tv_sec - start->tv_sec) * 1000000000u + (uint64_t)(now.tv_nsec - start->tv_nsec);
+}
+
+static void relay_resolve(struct relay *relay, const struct step *step)
+{
+	clock_gettime(CLOCK_MONOTONIC, &relay->entry_start);
+	relay->hashed = 0;
+	relay->tapped = 0;
+	if (relay->sha256)
+		digest_init(&relay->digest);
+	bool upload = relay->guard->setup.direction == UPLOAD;
+	struct place place = upload ? places_entry(relay->places, (unsigned)step->count, step->bytes, step->entry)
+				    : places_opened(relay->places, (unsigned)step->count, step->bytes, step->entry);
+	guard_resolved(relay->guard, &place);
+}
+
+static void relay_record(struct relay *relay, const struct step *step)
+{
+	struct record record = *step->record;
+	uint8_t sum[DIGEST_BYTES];
+	record.duration_ns = relay_since(&relay->entry_start);
+	if (relay->sha256 && record.event == RECORD_FILE && relay->hashed == record.size && (record.size > 0 || record.outcome == OUTCOME_ALLOWED)) {
+		digest_finish(&relay->digest, sum);
+		record.sha256 = sum;
+	}
+	guard_recorded(relay->guard, audit_write(relay->audit, &record) == 0);
+}
+
+static void relay_inspect(struct relay *relay, const struct step *step)
+{
+	int reader = spool_reader(relay->spool);
+	if (reader < 0) {
+		struct finding lost = { .known = step->need, .unscannable = UNSCANNABLE_SCANNER_DOWN, .detail = "held content could not be opened" };
+		guard_found(relay->guard, &lost);
+		return;
+	}
+	relay->inspecting = true;
+	scan_submit(relay->scan, reader, step->count, step->need);
+}
+
+static void relay_shut(struct relay *relay, const struct step *step)
+{
+	clock_gettime(CLOCK_MONOTONIC, &relay->shut_time);
+	relay->shut_wanted = true;
+	if (step->count != 0 && relay->child > 0)
+		(void)kill(relay->child, SIGKILL);
+}
+
+static void relay_finding(struct relay *relay)
+{
+	struct finding found;
+	if (!relay->inspecting || !scan_collect(relay->scan, &found))
+		return;
+	relay->inspecting = false;
+	relay->progress = true;
+	guard_found(relay->guard, &found);
+}
+
+/* Carries out one step. True: ask this lane again. */
+static bool relay_step(struct relay *relay, enum side side, const struct step *step)
+{
+	uint64_t moved = 0;
+	switch (step->kind) {
+	case STEP_READ:
+		relay->lane[side].want = true;
+		return false;
+	case STEP_WAIT:
+		return false;
+	case STEP_SEND:
+		move_queue(relay, step->to, step->bytes);
+		return true;
+	case STEP_PASS:
+		moved = move_pass(relay, side, step);
+		break;
+	case STEP_HOLD:
+		moved = move_hold(relay, side, step);
+		break;
+	case STEP_RELEASE:
+		moved = move_release(relay, step);
+		break;
+	case STEP_PAD:
+		moved = move_pad(relay, step);
+		break;
+	case STEP_DROP:
+		spool_drop(relay->spool);
+		return true;
+	case STEP_RESOLVE:
+		relay_resolve(relay, step);
+		return true;
+	case STEP_ENTER:
+		guard_confirmed(relay->guard, places_enter(relay->places, (unsigned)step->count));
+		return true;
+	case STEP_PIN:
+		guard_confirmed(relay->guard, places_pin(relay->places));
+		return true;
+	case STEP_SCRUB:
+		guard_confirmed(relay->guard, places_scrub(relay->places));
+		return true;
+	case STEP_INSPECT:
+		relay_inspect(relay, step);
+		relay_finding(relay);
+		return true;
+	case STEP_RECORD:
+		relay_record(relay, step);
+		return true;
+	case STEP_SHUT:
+		relay_shut(relay, step);
+		return true;
+	case STEP_DONE:
+		relay->done = true;
+		relay->status = (int)step->count;
+		return false;
+	}
+	if (moved > 0)
+		guard_moved(relay->guard, moved);
+	/* nothing moved and nobody waited for: the way was changed (an end, an error, another method), ask again */
+	return moved > 0 || !(relay->lane[side].want || relay->lane[step->to].stuck);
+}
+
+static bool relay_has_room(const struct relay *relay)
+{
+	return move_room(relay, CLIENT) >= GUARD_ROOM && move_room(relay, CHILD) >= GUARD_ROOM;
+}
+
+/* Asks one lane until it has nothing to do without waiting; returns how many steps were carried out. */
+static unsigned relay_lane(struct relay *relay, enum side side)
+{
+	struct relay_lane *lane = &relay->lane[side];
+	unsigned steps = 0;
+	lane->want = false;
+	while (relay_has_room(relay) && !relay->done && !lane->want) {
+		struct step step = guard_next(relay->guard, side, &lane->left);
+		if (!relay_step(relay, side, &step))
+			break;
+		steps++;
+	}
+	relay->progress = relay->progress || steps > 0;
+	return steps;
+}
+
+/* What one lane did may have set the other free: in turn, until neither moved. */
+static void relay_steps(struct relay *relay)
+{
+	relay->lane[CLIENT].stuck = relay->lane[CHILD].stuck = false;
+	unsigned parked = 0;
+	for (enum side side = CLIENT; parked < SIDES && !relay->done; side = side == CLIENT ? CHILD : CLIENT)
+		parked = relay_lane(relay, side) > 0 ? 1 : parked + 1;
+}
+
+static short relay_out_events(const struct relay_lane *lane)
+{
+	return lane->out_n > 0 || lane->stuck ? POLLOUT : 0;
+}
+
+static void relay_slots(const struct relay *relay, struct pollfd slot[static SLOTS])
+{
+	const struct relay_lane *client = &relay->lane[CLIENT], *child = &relay->lane[CHILD];
+	slot[SLOT_CLIENT_IN] = (struct pollfd){ .fd = client->want && client->left.n == 0 ? client->in : -1, .events = POLLIN };
+	slot[SLOT_CHILD_IN] = (struct pollfd){ .fd = child->want && child->left.n == 0 ? child->in : -1, .events = POLLIN };
+	slot[SLOT_CLIENT_OUT] = (struct pollfd){ .fd = client->broken ? -1 : client->out, .events = relay_out_events(client) };
+	slot[SLOT_CHILD_OUT] = (struct pollfd){ .fd = relay_out_events(child) ? child->out : -1, .events = POLLOUT };
+	slot[SLOT_SCAN] = relay->inspecting ? scan_poll(relay->scan) : (struct pollfd){ .fd = -1 };
+}
+
+/* Milliseconds until something is due at the latest; -1: nothing is. */
+static int relay_patience(const struct relay *relay)
+{
+	int64_t left = -1;
+	if (relay->guard->phase == PHASE_DRAIN)
+		left = RELAY_DRAIN_SECONDS * 1000 - (int64_t)(relay_since(&relay->drain_start) / 1000000);
+	else if (relay->shut_wanted)
+		left = RELAY_CHILD_SECONDS * 1000 - (int64_t)(relay_since(&relay->shut_time) / 1000000);
+	else if (relay->inspecting)
+		return scan_wait(relay->scan);
+	else if (relay->idle_timeout > 0)
+		left = (int64_t)relay->idle_timeout * 1000 - (int64_t)(relay_since(&relay->last_progress) / 1000000);
+	else
+		return -1;
+	return left < 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
+}
+
+/* Nothing came in time. */
+static void relay_overdue(struct relay *relay)
+{
+	if (relay->inspecting)
+		return; /* relay_finding looks */
+	if (relay->guard->phase == PHASE_DRAIN) {
+		guard_aborted(relay->guard, REASON_TIMEOUT);
+	} else if (relay->shut_wanted && !relay->guard->ended[CHILD]) {
+		if (relay->child > 0)
+			(void)kill(relay->child, SIGKILL);
+		fd_close(&relay->lane[CHILD].in);
+		guard_ended(relay->guard, CHILD);
+	} else if (relay->idle_timeout > 0 && relay_since(&relay->last_progress) / 1000000000u >= relay->idle_timeout) {
+		guard_aborted(relay->guard, REASON_TIMEOUT);
+	}
+}
+
+static void relay_client_gone(struct relay *relay)
+{
+	relay->lane[CLIENT].broken = true;
+	relay->lane[CLIENT].out_n = 0;
+	guard_client_left(relay->guard);
+}
+
+static void relay_wait(struct relay *relay)
+{
+	struct pollfd slot[SLOTS];
+	relay_slots(relay, slot);
+	int ready = poll(slot, SLOTS, relay_patience(relay));
+	if (ready < 0)
+		return;
+	if (ready == 0)
+		relay_overdue(relay);
+	if (slot[SLOT_CLIENT_OUT].revents & (POLLERR | POLLHUP | POLLNVAL))
+		relay_client_gone(relay);
+	if (slot[SLOT_CLIENT_IN].revents && relay->lane[CLIENT].left.n == 0)
+		move_fill(relay, CLIENT);
+	if (slot[SLOT_CHILD_IN].revents)
+		move_fill(relay, CHILD);
+}
+
+/* Writes what is queued; closes the child's input once it has all that was for it. */
+static void relay_flush(struct relay *relay)
+{
+	(void)move_flush(relay, CLIENT);
+	if (relay->lane[CLIENT].broken && !relay->guard->gone)
+		relay_client_gone(relay);
+	if (move_flush(relay, CHILD) && relay->shut_wanted) {
+		fd_close(&relay->lane[CHILD].out);
+		relay->lane[CHILD].broken = true;
+	}
+}
+
+static void relay_note_progress(struct relay *relay)
+{
+	static const struct timespec never;
+	if (relay->progress)
+		clock_gettime(CLOCK_MONOTONIC, &relay->last_progress);
+	relay->progress = false;
+	if (relay->guard->phase == PHASE_DRAIN && memcmp(&relay->drain_start, &never, sizeof(never)) == 0)
+		clock_gettime(CLOCK_MONOTONIC, &relay->drain_start);
+}
+
+static void relay_prepare(struct relay *relay)
+{
+	for (int side = 0; side < SIDES; side++) {
+		(void)fd_nonblock(relay->lane[side].in, true);
+		(void)fd_nonblock(relay->lane[side].out, true);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &relay->last_progress);
+}
+
+static int relay_child_status(struct relay *relay)
+{
+	fd_close(&relay->lane[CHILD].out);
+	fd_close(&relay->lane[CHILD].in);
+	if (relay->child <= 0)
+		return relay->status;
+	int status = spawn_reap(relay->child, 2000);
+	relay->child = -1;
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	return code != 0 ? code : relay->status;
+}
+
+/* What the client is still to be told, for as long as it may take its time. */
+static void relay_last_words(struct relay *relay)
+{
+	clock_gettime(CLOCK_MONOTONIC, &relay->shut_time);
+	while (!move_flush(relay, CLIENT)) {
+		int64_t left = RELAY_CHILD_SECONDS * 1000 - (int64_t)(relay_since(&relay->shut_time) / 1000000);
+		struct pollfd slot = { .fd = relay->lane[CLIENT].out, .events = POLLOUT };
+		if (left <= 0 || (poll(&slot, 1, (int)left) < 0 && errno != EINTR))
+			return;
+	}
+}
+
+int relay_run(struct relay *relay)
+{
+	relay_prepare(relay);
+	for (;;) {
+		relay_steps(relay);
+		relay_flush(relay);
+		if (relay->done)
+			break;
+		relay_note_progress(relay);
+		if (!relay_has_room(relay) || relay->lane[CLIENT].want || relay->lane[CHILD].want || relay->lane[CLIENT].stuck || relay->lane[CHILD].stuck ||
+		    relay->inspecting)
+			relay_wait(relay);
+		relay_finding(relay);
+	}
+	relay_last_words(relay);
+	int status = relay_child_status(relay);
+	for (int i = 0; i < 2; i++)
+		fd_close(&relay->tap[i]);
+	(void)fd_nonblock(relay->lane[CLIENT].in, false);
+	(void)fd_nonblock(relay->lane[CLIENT].out, false);
+	return status;
+}

@@ -1,0 +1,353 @@
+/* From a request to an exit status: configuration, policy, places, child, relay, and the records at both ends. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guard/message.h"
+#include "relay/relay.h"
+#include "shim/shim.h"
+#include "sys/diag.h"
+#include "sys/fd.h"
+#include "sys/spawn.h"
+
+static struct relay relay;
+static struct spool spool;
+static struct guard guard;
+
+static int session_id(struct session *session)
+{
+	uint8_t raw[4];
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+		return -EIO;
+	(void)snprintf(session->id, sizeof(session->id), "%02x%02x%02x%02x", raw[0], raw[1], raw[2], raw[3]);
+	return 0;
+}
+
+/* The client learns that it is our fault, the log learns why. */
+static int session_configuration(struct session *session)
+{
+	static struct conf_complaints complaints;
+	int error = conf_load(&session->conf, session->invocation->conf_path, &complaints);
+	if (error == 0)
+		return 0;
+	diag_init("xferwarden", 0, 1);
+	for (size_t i = 0; i < complaints.count && i < 5; i++)
+		diag("%s:%u: %s", session->invocation->conf_path, complaints.list[i].line, complaints.list[i].text);
+	diag_init("xferwarden", 1, 0);
+	diag("the server's configuration is not usable; please tell the administrator");
+	return error;
+}
+
+static int session_audit(struct session *session)
+{
+	int worst = 0;
+	audit_init(&session->audit, &session->record_session);
+	for (size_t i = 0; i < session->conf.audit.count; i++) {
+		const struct conf_audit_target *to = &session->conf.audit.to[i];
+		static const enum audit_kind kinds[] = { [AUDIT_SYSLOG] = AUDIT_TO_SYSLOG, [AUDIT_JOURNALD] = AUDIT_TO_JOURNALD, [AUDIT_FILE] = AUDIT_TO_FILE };
+		int error = audit_open(&session->audit, kinds[to->kind], to->path);
+		if (error < 0) {
+			diag_init("xferwarden", 0, 1);
+			diag("audit %s: %s", to->path ? to->path : to->kind == AUDIT_SYSLOG ? "syslog" : "journald", strerror(-error));
+			diag_init("xferwarden", 1, 0);
+			worst = error;
+		}
+	}
+	return worst;
+}
+
+static bool session_asks_groups(const struct session *session)
+{
+	for (size_t i = 0; i < session->conf.policy_count; i++)
+		if (session->conf.policies[i].groups.count > 0)
+			return true;
+	return false;
+}
+
+static enum reason session_policy(struct session *session)
+{
+	if (session_asks_groups(session))
+		identity_groups(&session->who);
+	session->policy = policy_select(session->conf.policies, session->conf.policy_count, &session->who.identity, PROTOCOL_SCP);
+	if (session->policy == NULL)
+		return REASON_NO_POLICY;
+	session->record_session.policy = session->policy->name;
+	return session->policy->rules[session->direction].permitted ? REASON_NONE : REASON_NOT_PERMITTED;
+}
+
+static enum reason session_places(struct session *session)
+{
+	char root[PATH_BYTES_MAX];
+	const char *what = session->policy->root;
+	int error = policy_root(session->policy, &session->who.identity, root, sizeof(root));
+	if (error == 0)
+		error = places_open(&session->places, root, session->who.identity.home, &what);
+	if (error == 0 && fchdir(session->places.start) < 0)
+		error = -errno;
+	if (error == 0)
+		return REASON_NONE;
+	diag_init("xferwarden", 0, 1);
+	diag("policy %s: root %s: %s", session->policy->name, what, strerror(-error));
+	diag_init("xferwarden", 1, 0);
+	return REASON_INTERNAL;
+}
+
+static bool session_within(void *ctx, const char *folder)
+{
+	struct session *session = ctx;
+	struct place place = places_find(&session->places, folder);
+	return place.kind == PLACE_DIRECTORY && !place.outside;
+}
+
+static enum reason session_expand(struct session *session)
+{
+	int error = expand_init(&session->paths);
+	for (size_t i = 0; i < session->command.count && error == 0; i++) {
+		const struct command_operand *operand = &session->command.operand[i];
+		struct expand_operand from = { .path = operand->path, .pattern = operand->pattern, .tilde = operand->tilde };
+		error = expand_add(&session->paths, &from, session->direction == UPLOAD ? EXPAND_ONE : EXPAND_ALL, session->who.identity.home,
+				   session_within, session);
+	}
+	return error == 0 ? REASON_NONE : REASON_COMMAND;
+}
+
+static enum reason session_place_reason(const struct place *place)
+{
+	if (place->kind == PLACE_LOST)
+		return REASON_INTERNAL;
+	if (place->outside)
+		return REASON_OUTSIDE_ROOT;
+	return place->kind == PLACE_OTHER ? REASON_NOT_A_FILE : REASON_NONE;
+}
+
+static void session_record_operand(struct session *session, const char *path, const struct place *place, enum reason reason, unsigned number)
+{
+	struct record record = {
+		.event = RECORD_FILE, .outcome = OUTCOME_BLOCKED, .reason = reason, .direction = session->direction, .kind = ENTRY_FILE,
+		.path = place->real.n > 0 ? place->real : span_str(path), .name = path_name(span_str(path)),
+	};
+	(void)snprintf(record.ref, sizeof(record.ref), "%s-%u", session->id, number);
+	(void)audit_write(&session->audit, &record);
+	guard.blocked++;
+}
+
+static void session_operand_message(const struct session *session, const char *path, enum reason reason, unsigned number, char line[static SCP_MESSAGE_MAX])
+{
+	char ref[24];
+	struct message_facts facts = { .reason = reason, .name = span_str(path), .ref = ref };
+	(void)snprintf(ref, sizeof(ref), "%s-%u", session->id, number);
+	message_refusal(line, SCP_MESSAGE_MAX - 2, &facts);
+}
+
+/* Upload: the target as a whole, before the child is started. */
+static enum reason session_target(struct session *session, char line[static SCP_MESSAGE_MAX])
+{
+	const char *path = session->paths.path[0];
+	struct place place = places_target(&session->places, path);
+	enum reason reason = session_place_reason(&place);
+	if (reason == REASON_NONE)
+		return reason;
+	session_operand_message(session, path, reason, 1, line);
+	session_record_operand(session, path, &place, reason, 1);
+	return reason;
+}
+
+/* Download: operands that lead elsewhere are dropped, with a word for each; in stop mode the first one ends it. */
+static enum reason session_operands(struct session *session, char line[static SCP_MESSAGE_MAX])
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < session->paths.count; i++) {
+		const char *path = session->paths.path[i];
+		struct place place = places_find(&session->places, path);
+		enum reason reason = session_place_reason(&place);
+		if (reason == REASON_NONE) {
+			session->paths.path[kept++] = path;
+			continue;
+		}
+		unsigned number = (unsigned)++guard.entries;
+		session_operand_message(session, path, reason, number, line);
+		session_record_operand(session, path, &place, reason, number);
+		if (session->policy->on_block == ON_BLOCK_STOP)
+			return reason;
+		guard_defer(&guard, span_str(line));
+	}
+	session->paths.count = kept;
+	return REASON_NONE;
+}
+
+static void session_guard(struct session *session)
+{
+	struct guard_setup setup = {
+		.policy = session->policy,
+		.session = session->id,
+		.home = span_str(session->places.home_real),
+		.direction = session->direction,
+		.recursive = session->command.recursive,
+		.hold_limit = spool_capacity(&spool),
+		.early_max = SPOOL_SMALL,
+		.audit_refuse = session->conf.audit.refuse,
+	};
+	guard_init(&guard, &setup);
+}
+
+static void session_scan_setup(const struct session *session, struct scan_setup *setup)
+{
+	*setup = (struct scan_setup){
+		.inspector = session->conf.inspector_program,
+		.clamd = session->conf.scanner.engine == ENGINE_CLAMD,
+		.database = session->conf.scanner.database,
+		.address_count = session->conf.scanner.count,
+		.timeout = session->conf.scanner.timeout,
+		.max_memory = session->conf.scanner.max_memory,
+	};
+	for (size_t i = 0; i < session->conf.scanner.count && i < SCAN_ADDRESSES; i++) {
+		const struct conf_clamd *from = &session->conf.scanner.address[i];
+		setup->address[i] = (struct scan_address){ .path = from->path, .host = from->host, .port = from->port, .text = from->text };
+	}
+}
+
+static void session_record_start(struct session *session)
+{
+	struct record record = { .event = RECORD_SESSION_START, .outcome = OUTCOME_ALLOWED, .direction = session->direction, .command = session->invocation->request };
+	session->audited = audit_write(&session->audit, &record) == 0;
+}
+
+static void session_record_end(struct session *session, int status, const struct timespec *start)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	struct record record = {
+		.event = RECORD_SESSION_END,
+		.outcome = guard.lost != REASON_NONE || status < 0 ? OUTCOME_FAILED : guard.blocked ? OUTCOME_BLOCKED : status == 0 ? OUTCOME_ALLOWED : OUTCOME_FAILED,
+		.reason = guard.lost,
+		.direction = session->direction, .bytes = guard.bytes, .exit_status = status,
+		.allowed = guard.allowed, .blocked = guard.blocked, .failed = guard.failed,
+		.duration_ns = (uint64_t)(now.tv_sec - start->tv_sec) * 1000000000u + (uint64_t)(now.tv_nsec - start->tv_nsec),
+	};
+	(void)audit_write(&session->audit, &record);
+}
+
+static int session_relay(struct session *session)
+{
+	struct scan_setup setup;
+	relay_init(&relay);
+	relay.lane[CLIENT].in = STDIN_FILENO;
+	relay.lane[CLIENT].out = STDOUT_FILENO;
+	relay.guard = &guard;
+	relay.places = &session->places;
+	relay.spool = &spool;
+	relay.audit = &session->audit;
+	relay.sha256 = session->conf.audit.sha256;
+	relay.idle_timeout = session->policy->idle_timeout;
+	session_scan_setup(session, &setup);
+	relay.scan = scan_create(&setup);
+	if (relay.scan == NULL)
+		return -ENOMEM;
+	relay.child = child_start(session, &relay.lane[CHILD].in, &relay.lane[CHILD].out);
+	int error = relay.child < 0 ? relay.child : places_child(&session->places, relay.child);
+	int status = error < 0 ? error : relay_run(&relay);
+	if (error < 0 && relay.child > 0)
+		(void)spawn_reap(relay.child, 0);
+	scan_destroy(relay.scan);
+	return status;
+}
+
+/* All operands were refused: the client gives its go-ahead and hears why. */
+static int session_nothing_left(struct session *session, const char *line)
+{
+	(void)session;
+	uint8_t answer[SCP_PUT_MAX], scrap;
+	struct scp_record record = { .text = span_str(line) };
+	size_t n = scp_put(answer, SCP_WARNING, &record);
+	if (fd_read_all(STDIN_FILENO, &scrap, 1) == 0)
+		(void)fd_write_all(STDOUT_FILENO, answer, n);
+	return SHIM_FAILED_STATUS;
+}
+
+static int session_transfer(struct session *session)
+{
+	char line[SCP_MESSAGE_MAX] = "";
+	spool_init(&spool, session->conf.spool.memory, session->conf.spool.limit, session->conf.spool.folder);
+	session_guard(session);
+	enum reason reason = session->direction == UPLOAD ? session_target(session, line) : session_operands(session, line);
+	if (reason != REASON_NONE)
+		return refuse_line(session, line);
+	if (session->paths.count == 0)
+		return session_nothing_left(session, line);
+	int status = session_relay(session);
+	spool_finish(&spool);
+	return status;
+}
+
+/* What is known before anything is started. REASON_NONE: go on; *text: a sentence in place of the reason's own. */
+static enum reason session_prepare(struct session *session, const char **text)
+{
+	struct command *command = &session->command;
+	if (command->kind == COMMAND_REFUSED) {
+		*text = command->why;
+		return REASON_COMMAND;
+	}
+	if (command->kind == COMMAND_SFTP) {
+		*text = "SFTP is not served here; with OpenSSH's scp use scp -O";
+		return REASON_COMMAND;
+	}
+	session->record_session.protocol = PROTOCOL_SCP;
+	session->direction = command->kind == COMMAND_SCP_SINK ? UPLOAD : DOWNLOAD;
+	if (isatty(STDIN_FILENO)) {
+		*text = "no terminal for file transfers; see PermitTTY in sshd_config(5)";
+		return REASON_COMMAND;
+	}
+	enum reason reason = session_policy(session);
+	if (reason == REASON_NONE)
+		reason = session_places(session);
+	if (reason == REASON_NONE && (reason = session_expand(session)) != REASON_NONE)
+		*text = "too many names, or names too long";
+	return reason;
+}
+
+static int session_serve(struct session *session)
+{
+	struct timespec start;
+	const char *text = NULL;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	int audit = session_audit(session);
+	(void)command_parse(&session->command, session->invocation->request);
+	enum reason reason = session_prepare(session, &text);
+	if (reason == REASON_NONE && audit == 0)
+		session_record_start(session);
+	if (reason == REASON_NONE && !session->audited && session->conf.audit.refuse)
+		reason = REASON_AUDIT;
+	if (reason != REASON_NONE)
+		return refuse_session(session, reason, text);
+	int status = session_transfer(session);
+	if (status < 0) {
+		diag("the transfer could not be started: %s", strerror(-status));
+		guard.failed++;
+	}
+	session_record_end(session, status < 0 ? SHIM_FAILED_STATUS : status, &start);
+	return status < 0 ? SHIM_FAILED_STATUS : status;
+}
+
+int session_run(struct session *session, const struct invocation *invocation)
+{
+	session->invocation = invocation;
+	if (session_id(session) < 0 || session_configuration(session) < 0)
+		return SHIM_FAILED_STATUS;
+	session->record_session.id = session->id;
+	session->record_session.who = &session->who.identity;
+	int error = identity_read(&session->who, invocation);
+	if (error < 0) {
+		diag("no user has the number %u", (unsigned)getuid());
+		return SHIM_FAILED_STATUS;
+	}
+	int status = session_serve(session);
+	places_finish(&session->places);
+	expand_finish(&session->paths);
+	audit_finish(&session->audit);
+	conf_free(&session->conf);
+	return status;
+}

@@ -1,0 +1,149 @@
+/* Between fork and exec: what a child must not inherit, and how it says that exec failed. */
+#include "sys/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sys/fd.h"
+#include "sys/landlock.h"
+
+enum { SPAWN_FDS = 4, SPAWN_HIGH = 16 };
+
+static void spawn_signals(void)
+{
+	struct sigaction plain = { .sa_handler = SIG_DFL };
+	for (int signal = 1; signal < NSIG; signal++)
+		(void)sigaction(signal, &plain, NULL);
+	sigset_t none;
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* First lifts every descriptor out of the way of 0 to 3, then sets it down in its place. */
+static bool spawn_descriptors(const struct spawn *spawn)
+{
+	int from[SPAWN_FDS] = { spawn->in, spawn->out, spawn->err, spawn->extra };
+	for (int i = 0; i < SPAWN_FDS; i++) {
+		if (from[i] < 0 && i < 3)
+			from[i] = open("/dev/null", i == 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CLOEXEC);
+		if (from[i] >= 0)
+			from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, SPAWN_HIGH);
+		if (from[i] < 0 && i < 3)
+			return false;
+	}
+	for (int i = 0; i < SPAWN_FDS; i++)
+		if (from[i] >= 0 && dup2(from[i], i) < 0)
+			return false;
+	unsigned first = from[3] >= 0 ? 4 : 3;
+	return syscall(SYS_close_range, first, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */) == 0;
+}
+
+static bool spawn_limits(const struct spawn *spawn)
+{
+	struct rlimit none = { 0, 0 };
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
+		return false;
+	struct rlimit stack;
+	if (spawn->stack_limit == 0 || getrlimit(RLIMIT_STACK, &stack) < 0)
+		return spawn->stack_limit == 0;
+	stack.rlim_cur = stack.rlim_max == RLIM_INFINITY || spawn->stack_limit < stack.rlim_max ? spawn->stack_limit : stack.rlim_max;
+	return setrlimit(RLIMIT_STACK, &stack) == 0;
+}
+
+static int spawn_prepare(const struct spawn *spawn, pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return errno;
+	if (getppid() != parent)
+		return ESRCH;
+	if (spawn->cwd >= 0 && fchdir(spawn->cwd) < 0)
+		return errno;
+	if (!spawn_limits(spawn))
+		return errno;
+	int ruleset = spawn->ruleset >= 0 ? fcntl(spawn->ruleset, F_DUPFD_CLOEXEC, SPAWN_HIGH) : -1;
+	if (spawn->ruleset >= 0 && ruleset < 0)
+		return errno;
+	if (!spawn_descriptors(spawn))
+		return errno;
+	int confined = ruleset >= 0 ? landlock_enforce(ruleset) : 0;
+	return -confined;
+}
+
+static _Noreturn void spawn_child(const struct spawn *spawn, pid_t parent, int report)
+{
+	spawn_signals();
+	int high = fcntl(report, F_DUPFD_CLOEXEC, SPAWN_HIGH);
+	int error = high < 0 ? errno : spawn_prepare(spawn, parent);
+	if (error == 0) {
+		(void)execve(spawn->program, spawn->argv, spawn->envp);
+		error = errno;
+	}
+	(void)!write(high < 0 ? report : high, &error, sizeof(error));
+	_exit(127);
+}
+
+pid_t spawn_run(const struct spawn *spawn)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	FD_OWNED int hear = ends[0];
+	FD_OWNED int report = ends[1];
+	pid_t parent = getpid();
+	pid_t pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		spawn_child(spawn, parent, report);
+	fd_close(&report);
+	int error = 0;
+	if (fd_read_all(hear, &error, sizeof(error)) < 0)
+		return pid;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return error > 0 ? -error : -EIO;
+}
+
+/* True once pid has ended. A pidfd that cannot be had means that we do not wait. */
+static bool spawn_ended(pid_t pid, unsigned milliseconds)
+{
+	FD_OWNED int handle = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (handle < 0)
+		return false;
+	struct timespec start, now;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (int left = (int)milliseconds;;) {
+		struct pollfd slot = { .fd = handle, .events = POLLIN };
+		int ready = poll(&slot, 1, left);
+		if (ready > 0)
+			return true;
+		if (ready == 0 || errno != EINTR)
+			return false;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		long gone = (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000;
+		left = gone >= (long)milliseconds ? 0 : (int)((long)milliseconds - gone);
+	}
+}
+
+int spawn_reap(pid_t pid, unsigned milliseconds)
+{
+	int status = 0;
+	pid_t done = waitpid(pid, &status, WNOHANG);
+	if (done == pid)
+		return status;
+	if (!spawn_ended(pid, milliseconds))
+		(void)kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return status;
+}

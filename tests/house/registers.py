@@ -1,0 +1,83 @@
+"""Registers: what stands in the tree is built and run. A test that no table names is a test that passes for ever."""
+import re
+
+from tree import appended, created, removed
+
+ROW = re.compile(r"^\s*\[\s*'(\w+)'\s*,\s*'(\w+)'", re.MULTILINE)
+TARGET = re.compile(r"^\s*'(\w+)'\s*:\s*\['\w+_lib'", re.MULTILINE)
+
+
+def stems(tree, folder):
+    return {name.split("/")[-1][:-2] for name in tree.files(folder, suffixes=(".c",)) if name.count("/") == folder.count("/") + 1}
+
+
+def compare(where, files, rows):
+    for stem in sorted(files - rows):
+        yield f"{where}/{stem}.c: in no row of {where}/meson.build"
+    for stem in sorted(rows - files):
+        yield f"{where}/meson.build: the row {stem} has no source"
+
+
+def check_units(tree):
+    rows = [f"{folder}_{module}" for folder, module in ROW.findall(tree.text("tests/unit/meson.build"))]
+    for row in sorted({row for row in rows if rows.count(row) > 1}):
+        yield f"tests/unit/meson.build: the row {row} twice"
+    yield from compare("tests/unit", stems(tree, "tests/unit"), set(rows))
+
+
+def check_fuzz(tree):
+    rows = set(TARGET.findall(tree.text("tests/fuzz/meson.build")))
+    yield from compare("tests/fuzz", stems(tree, "tests/fuzz") - {"replay"}, rows)
+    for row in sorted(rows):
+        if not tree.files(f"tests/fuzz/corpus/{row}"):
+            yield f"tests/fuzz/corpus/{row}: no seed"
+    for name in tree.files("tests/fuzz/corpus"):
+        if name.split("/")[3] not in rows:
+            yield f"{name}: of no target"
+    for name in tree.files("tests/fuzz/dict"):
+        if name.split("/")[-1].removesuffix(".dict") not in rows:
+            yield f"{name}: of no target"
+
+
+def check_sources(tree):
+    """Each source is named by its folder's meson.build. Private parts of a program stand in its folder, too."""
+    for name in tree.files("src", suffixes=(".c",)):
+        folder, _, base = name.rpartition("/")
+        build = f"{folder}/meson.build"
+        if not tree.has(build) or f"'{base}'" not in tree.text(build):
+            yield f"{name}: not built by {build}"
+
+
+def check_modules(tree):
+    """Each header of include/ has a user outside of itself."""
+    used = set()
+    for name in tree.files("src", "include", "tests", suffixes=(".c", ".h")):
+        used |= set(re.findall(r'#\s*include\s*"([^"]+)"', tree.text(name)))
+    for name in tree.files("include", suffixes=(".h",)):
+        if name.removeprefix("include/") not in used:
+            yield f"{name}: included by nobody"
+
+
+def _registered(tree):
+    """A unit test that has a row."""
+    rows = {f"{folder}_{module}" for folder, module in ROW.findall(tree.text("tests/unit/meson.build"))}
+    return f"tests/unit/{sorted(rows & stems(tree, 'tests/unit'))[0]}.c"
+
+
+def check(tree):
+    yield from check_units(tree)
+    yield from check_fuzz(tree)
+    yield from check_sources(tree)
+    yield from check_modules(tree)
+
+
+PLANTS = [
+    ("a unit test without a row", created("tests/unit/base_planted.c", "/* . */\n"), "base_planted.c: in no row"),
+    ("a row without a unit test", appended("tests/unit/meson.build", "  ['base', 'planted'],\n"), "row base_planted has no source"),
+    ("a fuzz target without a row", created("tests/fuzz/proto_planted.c", "/* . */\n"), "proto_planted.c: in no row"),
+    ("a fuzz target without a seed", appended("tests/fuzz/meson.build", "  'proto_planted': ['base_lib'],\n"), "corpus/proto_planted: no seed"),
+    ("a corpus without a target", created("tests/fuzz/corpus/planted/1", "x"), "of no target"),
+    ("a source that is not built", created("src/base/planted.c", "/* . */\n"), "planted.c: not built"),
+    ("a header that nobody includes", created("include/base/planted.h", "/* . */\n"), "included by nobody"),
+    ("a unit test that went away", removed(_registered), "has no source"),
+]

@@ -1,0 +1,248 @@
+/* scan/container: archives built here field by field, then with one field wrong. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "proto/clamav.h"
+#include "scan/container.h"
+#include "scan/probe.h"
+
+struct member {
+	uint32_t flags, method, size;
+};
+
+struct archive {
+	size_t n, index, end;
+	uint8_t bytes[400000];
+};
+
+static void put(struct archive *a, uint64_t value, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		a->bytes[a->n++] = (uint8_t)(value >> 8 * i);
+}
+
+static void put_entry(struct archive *a, const struct member *m)
+{
+	put(a, 0x02014b50, 4);
+	put(a, 20, 2);
+	put(a, 20, 2);
+	put(a, m->flags, 2);
+	put(a, m->method, 2);
+	put(a, 0, 4);
+	put(a, 0, 4);
+	put(a, 1, 4);
+	put(a, m->size, 4);
+	put(a, 1, 2);
+	put(a, 0, 8);
+	put(a, 0, 4);
+	put(a, 0, 4);
+	put(a, 'a', 1);
+}
+
+/* A zip with members that lie in the index alone, which is what is looked at. */
+static void build(struct archive *a, const struct member *members, size_t count, size_t comment)
+{
+	a->n = 0;
+	put(a, 0x04034b50, 4);
+	for (int i = 0; i < 27; i++)
+		put(a, 0, 1);
+	a->index = a->n;
+	for (size_t i = 0; i < count; i++)
+		put_entry(a, &members[i]);
+	a->end = a->n;
+	put(a, 0x06054b50, 4);
+	put(a, 0, 4);
+	put(a, count, 2);
+	put(a, count, 2);
+	put(a, a->end - a->index, 4);
+	put(a, a->index, 4);
+	put(a, comment, 2);
+	for (size_t i = 0; i < comment; i++)
+		put(a, ' ', 1);
+}
+
+static unsigned check_first(const void *bytes, size_t n, uint64_t size)
+{
+	char why[FINDING_DETAIL_MAX] = "unset";
+	int fd = memfd_create("content", MFD_CLOEXEC);
+	cr_assert(fd >= 0 && write(fd, bytes, n) == (ssize_t)n);
+	unsigned bits = container_check(fd, size, why);
+	close(fd);
+	cr_assert_eq(bits != 0, why[0] != '\0', "a flaw has a reason: %s", why);
+	return bits;
+}
+
+static unsigned check(const void *bytes, size_t n)
+{
+	return check_first(bytes, n, n);
+}
+
+static struct archive a;
+
+Test(scan_container, zip_members)
+{
+	static const struct {
+		struct member members[3];
+		size_t count;
+		unsigned bits;
+	} cases[] = {
+		{ { { 0, 0, 1 } }, 0, 0 },
+		{ { { 0, 0, 1 }, { 0, 8, 2097152000 }, { 0x808, 12, 7 } }, 3, 0 },
+		{ { { 0, 6, 1 }, { 0, 9, 1 } }, 2, 0 },
+		{ { { 1, 8, 1 } }, 1, UNSCANNABLE_ENCRYPTED },
+		{ { { 0, 8, 1 }, { 0, 8, 1 }, { 1, 99, 1 } }, 3, UNSCANNABLE_ENCRYPTED },
+		{ { { 0, 14, 1 } }, 1, UNSCANNABLE_DAMAGED },
+		{ { { 0, 8, 1 }, { 0, 93, 1 } }, 2, UNSCANNABLE_DAMAGED },
+		{ { { 0, 8, 2097152001 } }, 1, UNSCANNABLE_TOO_LARGE },
+		{ { { 0, 8, 0xffffffff } }, 1, UNSCANNABLE_TOO_LARGE },
+		{ { { 1, 8, 1 }, { 0, 14, 1 }, { 0, 8, 0xfffffffe } }, 3, UNSCANNABLE_ENCRYPTED | UNSCANNABLE_DAMAGED | UNSCANNABLE_TOO_LARGE },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		build(&a, cases[i].members, cases[i].count, 0);
+		cr_assert_eq(check(a.bytes, a.n), cases[i].bits, "%zu", i);
+	}
+}
+
+Test(scan_container, zip_end)
+{
+	struct member one = { 0, 8, 1 };
+	static const size_t comments[] = { 0, 1, 100, 65535 };
+	for (size_t i = 0; i < sizeof(comments) / sizeof(comments[0]); i++) {
+		build(&a, &one, 1, comments[i]);
+		cr_assert_eq(check(a.bytes, a.n), 0, "a comment of %zu bytes", comments[i]);
+	}
+	build(&a, &one, 1, 0);
+	for (size_t n = 4; n < a.n; n++)
+		cr_assert_eq(check(a.bytes, n), UNSCANNABLE_DAMAGED, "cut to %zu bytes", n);
+	cr_assert_eq(check_first(a.bytes, a.n, a.n - 1), UNSCANNABLE_DAMAGED, "only what is asked about counts");
+	cr_assert_eq(check_first(a.bytes, a.n, a.n + 1), UNSCANNABLE_SCANNER_DOWN, "content that ends early");
+	static const struct {
+		size_t at;
+		uint8_t value;
+	} wrong[] = { { 10, 2 }, { 10, 0 }, { 12, 1 }, { 15, 1 }, { 16, 0 }, { 19, 1 }, { 20, 1 } };
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		build(&a, &one, 1, 0);
+		a.bytes[a.end + wrong[i].at] = wrong[i].value;
+		unsigned bits = check(a.bytes, a.n);
+		/* An index with more entries than the end record counts is read as far as it counts: that is what every unpacker does, and ClamAV reads members by themselves. */
+		cr_assert_eq(bits, wrong[i].at == 10 && wrong[i].value == 0 ? 0 : UNSCANNABLE_DAMAGED, "end record, byte %zu", wrong[i].at);
+	}
+	build(&a, &one, 1, 0);
+	a.bytes[a.index]++;
+	cr_assert_eq(check(a.bytes, a.n), UNSCANNABLE_DAMAGED, "an entry without its signature");
+	build(&a, &one, 1, 0);
+	a.bytes[a.index + 28] = 200;
+	cr_assert_eq(check(a.bytes, a.n), UNSCANNABLE_DAMAGED, "a name beyond the index");
+}
+
+Test(scan_container, zip_many_members)
+{
+	enum { MANY = 8000 };
+	static struct member members[MANY];
+	for (size_t i = 0; i < MANY; i++)
+		members[i] = (struct member){ 0, 8, 5 };
+	build(&a, members, MANY, 10);
+	cr_assert_eq(check(a.bytes, a.n), 0, "an index of many windows");
+	members[MANY - 1].flags = 1;
+	build(&a, members, MANY, 10);
+	cr_assert_eq(check(a.bytes, a.n), UNSCANNABLE_ENCRYPTED, "its last entry");
+}
+
+static void build64(uint64_t entries, uint64_t length, uint64_t at, uint64_t record)
+{
+	struct member one = { 0, 8, 1 };
+	build(&a, &one, 1, 0);
+	a.n = a.end;
+	put(&a, 0x06064b50, 4);
+	put(&a, 44, 8);
+	put(&a, 45, 2);
+	put(&a, 45, 2);
+	put(&a, 0, 8);
+	put(&a, entries, 8);
+	put(&a, entries, 8);
+	put(&a, length, 8);
+	put(&a, at, 8);
+	put(&a, 0x07064b50, 4);
+	put(&a, 0, 4);
+	put(&a, record, 8);
+	put(&a, 1, 4);
+	put(&a, 0x06054b50, 4);
+	put(&a, 0, 4);
+	put(&a, 0xffff, 2);
+	put(&a, 0xffff, 2);
+	put(&a, 0xffffffff, 4);
+	put(&a, 0xffffffff, 4);
+	put(&a, 0, 2);
+}
+
+Test(scan_container, zip64)
+{
+	build64(1, 47, 31, 78);
+	cr_assert_eq(check(a.bytes, a.n), 0);
+	static const uint64_t wrong[][4] = {
+		{ 2, 47, 31, 78 },
+		{ UINT64_MAX, 47, 31, 78 },
+		{ 1, 46, 31, 78 },
+		{ 1, UINT64_MAX, 31, 78 },
+		{ 1, 47, 32, 78 },
+		{ 1, 47, UINT64_MAX, 78 },
+		{ 1, 47, 31, 77 },
+		{ 1, 47, 31, UINT64_MAX },
+		{ 1, 47, 31, 200 },
+	};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		build64(wrong[i][0], wrong[i][1], wrong[i][2], wrong[i][3]);
+		cr_assert_eq(check(a.bytes, a.n), UNSCANNABLE_DAMAGED, "%zu", i);
+	}
+}
+
+Test(scan_container, others)
+{
+	static const struct {
+		const char *bytes;
+		size_t n, size;
+		unsigned bits;
+	} cases[] = {
+#define BYTES(text, size, bits) { text, sizeof(text) - 1, size, bits }
+		BYTES("", 0, 0),
+		BYTES("P", 1, 0),
+		BYTES("PK\3", 3, 0),
+		BYTES("PK\3\5 not a zip", 14, 0),
+		BYTES("text", 4, 0),
+		BYTES("7z\xbc\xaf\x27\x1c\0\4....\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0....", 32, 0),
+		BYTES("7z\xbc\xaf\x27\x1c\0\4....\2\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0....abcd", 36, 0),
+		BYTES("7z\xbc\xaf\x27\x1c\0\4....\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0....abcd", 36, UNSCANNABLE_DAMAGED),
+		BYTES("7z\xbc\xaf\x27\x1c\0\4....\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0....abcd", 36, UNSCANNABLE_DAMAGED),
+		BYTES("7z\xbc\xaf\x27\x1c\0\4....\2\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff....abcd", 36, UNSCANNABLE_DAMAGED),
+		BYTES("7z\xbc\xaf\x27\x1c\0\4", 8, UNSCANNABLE_DAMAGED),
+		BYTES("MSCF\0\0\0\0\x0c\0\0\0", 12, 0),
+		BYTES("MSCF\0\0\0\0\x0d\0\0\0", 12, UNSCANNABLE_DAMAGED),
+		BYTES("MSCF\0\0\0\0\x0d\0\0", 11, UNSCANNABLE_DAMAGED),
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_assert_eq(check_first(cases[i].bytes, cases[i].n, cases[i].size), cases[i].bits, "%zu", i);
+	char why[FINDING_DETAIL_MAX];
+	cr_assert_eq(container_check(-1, 100, why), UNSCANNABLE_SCANNER_DOWN);
+}
+
+/* The probes are archives that this very check has its opinion about. */
+Test(scan_container, probes)
+{
+	static struct probe_store store;
+	static const unsigned bits[PROBES] = { [PROBE_ENCRYPTED] = UNSCANNABLE_ENCRYPTED };
+	for (enum probe_kind kind = PROBE_ENCRYPTED; kind < PROBES; kind++) {
+		struct span probe = probe_make(&store, kind);
+		cr_assert(probe.n > 100 && probe.n <= PROBE_BYTES_MAX);
+		cr_assert_eq(check(probe.p, probe.n), bits[kind], "%d", kind);
+		cr_assert_neq(probe_failure(kind)[0], '\0');
+	}
+	cr_assert(probe_passed(PROBE_ENCRYPTED, span_str("Heuristics.Encrypted.Zip")));
+	cr_assert_not(probe_passed(PROBE_ENCRYPTED, span_str("")));
+	cr_assert_not(probe_passed(PROBE_ENCRYPTED, span_str("Some.Virus")));
+	cr_assert(probe_passed(PROBE_DEEP, span_str("Heuristics.Limits.Exceeded.MaxRecursion")));
+	cr_assert_not(probe_passed(PROBE_DEEP, span_str("")));
+	cr_assert(probe_passed(PROBE_LARGE, span_str("")));
+	cr_assert_not(probe_passed(PROBE_LARGE, span_str("Heuristics.Limits.Exceeded.MaxFileSize")));
+}
