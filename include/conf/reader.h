@@ -15,7 +15,10 @@ struct frame {
 	unsigned line;
 	unsigned seen[SCHEMA_OPTIONS_MAX]; /* line of the first mention */
 	unsigned sections;
+	bool unknown;           /* a name in it was */
 };
+
+enum reader_braces { BRACES_NOT_COUNTED = 0, BRACES_LACK_NONE, BRACES_LACK };
 
 struct reader {
 	struct lexer lex;
@@ -27,6 +30,7 @@ struct reader {
 	unsigned out_line;
 	unsigned mute;     /* > 0: nothing is written */
 	unsigned sections;
+	enum reader_braces braces; /* counted over the whole file when first asked for */
 	bool out_of_memory;
 };
 
@@ -58,9 +62,9 @@ void reader_put_unusable(struct reader *, unsigned line);
 /* Complaints and ways on, in repair.c. */
 void repair_unexpected(struct reader *);
 void repair_skip_braces(struct reader *);                          /* from '{' past its '}' */
-void repair_unknown(struct reader *, const struct frame *);        /* past the whole statement */
+void repair_unknown(struct reader *, struct frame *);              /* past the whole statement */
 void repair_unclosed(struct reader *, const struct frame *);
-bool repair_closes(const struct reader *, const struct frame *);   /* the word here says that the section's '}' is missing */
+bool repair_closes(struct reader *, const struct frame *);         /* the word here says that the section's '}' is missing */
 bool repair_leaves_list(const struct reader *, const struct frame *);
 
 #endif

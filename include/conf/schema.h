@@ -23,7 +23,7 @@ enum schema_file {
 	FILE_SCANNER,
 	FILE_SPOOL,
 	FILE_POLICY,
-	FILE_SENTINEL, /* last; see schema_find */
+	FILE_SENTINEL,
 };
 
 enum schema_audit { AUDIT_TO, AUDIT_SHA256, AUDIT_ON_FAILURE };
@@ -44,6 +44,7 @@ enum schema_policy {
 	POLICY_IDLE_TIMEOUT,
 	POLICY_UPLOAD,
 	POLICY_DOWNLOAD,
+	POLICY_UNKNOWN,
 };
 
 enum schema_direction { SECTION_BLOCK, SECTION_WATCH, SECTION_ALLOW };
@@ -60,13 +61,18 @@ enum schema_rule {
 	RULE_OPTION_LARGER_THAN,
 	RULE_OPTION_IGNORE_CASE,
 	RULE_OPTION_MESSAGE,
+	RULE_OPTION_UNKNOWN,
 };
 
 /* Enough for the options of any one section; a section in a section in a section is as deep as it goes. */
 enum { SCHEMA_OPTIONS_MAX = 16, SCHEMA_DEPTH_MAX = 4 };
 
-/* Set as the last option of the file by the syntax check: it is at the top level only if every section ended. */
-#define SCHEMA_SENTINEL "end-of-the-file"
+/*
+ * Options that the syntax check writes and users can't. The sentinel is the last one of the file: libconfuse finds it at the top level only if every section ended.
+ * The other says that a policy or rule has names that were left out because nobody knows them, so that what it lacks is not worth another complaint.
+ */
+#define SCHEMA_SENTINEL "-end"
+#define SCHEMA_UNKNOWN "-unknown"
 
 cfg_opt_t *schema_file(void);
 
@@ -79,8 +85,8 @@ const char *schema_nearest(const cfg_opt_t *table, struct span name);
 /* The section that has this option or section in it ("policy"; "" for the top level), NULL if there is none. */
 const char *schema_home(struct span name);
 
-/* True for the sections upload and download. */
-bool schema_is_direction(const cfg_opt_t *section);
+/* True if the section's table has SCHEMA_UNKNOWN. */
+bool schema_has_unknown(const cfg_opt_t *table);
 
 static inline bool schema_is_section(const cfg_opt_t *option)
 {

@@ -9,7 +9,7 @@
 
 enum {
 	CONF_SECTIONS_MAX = 4096, /* in one file */
-	CONF_ITEMS_MAX = 4096,    /* in one list */
+	CONF_ITEMS_MAX = 1024,    /* in one list */
 };
 
 /* What stands in place of a value that can't be used; no accepted value holds this byte. */

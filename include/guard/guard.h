@@ -22,7 +22,7 @@ enum {
 };
 
 enum step_kind {
-	STEP_READ,    /* this lane needs more bytes, or its end */
+	STEP_READ,    /* this lane needs more bytes, or its end; soon: they are likely there already */
 	STEP_WAIT,    /* this lane is parked until something else moves */
 	STEP_SEND,    /* bytes to `to` */
 	STEP_PASS,    /* count payload bytes of this lane on to `to`; keep: a copy goes into the spool. guard_moved */
@@ -43,7 +43,7 @@ enum step_kind {
 struct step {
 	enum step_kind kind;
 	enum side to;
-	bool keep;
+	bool keep, soon;
 	enum entry_kind entry;       /* RESOLVE */
 	unsigned need;               /* INSPECT: FACT_* bits */
 	uint64_t count, offset;

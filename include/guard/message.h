@@ -8,6 +8,7 @@
 struct message_facts {
 	enum reason reason;
 	const struct rule *rule;   /* or NULL */
+	const char *message;       /* the administrator's own words in place of the reason; or NULL */
 	unsigned unscannable;      /* UNSCANNABLE_* bits, for REASON_UNSCANNABLE */
 	struct span name;          /* of the file; may be empty */
 	const char *ref;           /* or NULL */

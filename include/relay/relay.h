@@ -27,6 +27,7 @@ struct relay_lane {
 	int in;                       /* this side speaks here; -1 when closed */
 	int out;                      /* and is spoken to here; -1 when closed */
 	bool want;                    /* the guard wants bytes from it */
+	bool soon;                    /* and thinks that they are there */
 	bool stuck;                   /* a transfer to it waits for room */
 	bool broken;                  /* nothing can be sent to it any more: what is for it is dropped */
 	struct span left;             /* of buffer: arrived and not yet taken */

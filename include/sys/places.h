@@ -25,7 +25,7 @@ struct places {
 	unsigned depth;                  /* the deepest level that is open */
 	char folder[PATH_BYTES_MAX];     /* real path of level[folder_depth] */
 	unsigned folder_depth;
-	bool folder_known;
+	bool folder_known, folder_refuses; /* refuses: nothing can be made in it */
 	int child_fds;                   /* O_PATH of /proc/PID/fd, -1 */
 	/* the entry that was resolved last */
 	unsigned entry_depth;

@@ -49,25 +49,31 @@ static bool clash_matches_all(const struct rule *rule)
 	       (rule->types.count == 0 || clash_holds(&rule->types, "*") || clash_holds(&rule->types, "*/*"));
 }
 
-static void clash_pair(struct conf_complaints *c, const struct rule *first, const struct rule *second)
+/* True if something was wrong with the two: one complaint for each rule is enough. */
+static bool clash_pair(struct conf_complaints *c, const struct rule *first, const struct rule *second)
 {
-	if (first->name[0] != '\0' && strcmp(first->name, second->name) == 0)
+	if (first->name[0] != '\0' && strcmp(first->name, second->name) == 0) {
 		complain_mistake(c, second->line, "there is a rule '%s' in this direction already, in line %u", second->name, first->line);
+		return true;
+	}
 	if (first->conditions == 0 || !clash_same_conditions(first, second))
-		return;
+		return false;
 	if (first->kind == second->kind)
 		complain_warning(c, second->line, "%s '%s' asks for the same as '%s' in line %u", clash_kind(second->kind), second->name, first->name, first->line);
 	else if (first->kind != RULE_WATCH && second->kind != RULE_WATCH)
 		complain_mistake(c, second->line, "%s '%s' contradicts %s '%s' in line %u, which has the same conditions", clash_kind(second->kind),
 		                 second->name, clash_kind(first->kind), first->name, first->line);
+	else
+		return false;
+	return true;
 }
 
 void clash_rules(struct conf_complaints *c, const struct ruleset *rules)
 {
 	for (size_t i = 0; i < rules->count; i++) {
 		const struct rule *rule = &rules->rules[i];
-		for (size_t k = 0; k < i; k++)
-			clash_pair(c, &rules->rules[k], rule);
+		for (size_t k = 0; k < i && !clash_pair(c, &rules->rules[k], rule); k++)
+			;
 		if (rule->kind == RULE_BLOCK && rules->count > 1 && clash_matches_all(rule))
 			complain_warning(c, rule->line, "block '%s' matches everything: the other rules of this direction can't let anything pass", rule->name);
 	}

@@ -53,7 +53,7 @@ static void policy_build_how(struct build *b, const cfg_t *section, struct polic
 	static const char unscannable[] = "encrypted, too-large, too-deep, timeout, damaged, scanner-down, scanner-blind";
 	unsigned word = 0;
 	build_text(b, section, POLICY_ROOT, value_root, &policy->root);
-	if (tree_count(section, POLICY_ROOT) == 0)
+	if (tree_count(section, POLICY_ROOT) == 0 && tree_count(section, POLICY_UNKNOWN) == 0)
 		complain_mistake(b->complaints, policy->line, "the policy has no 'root'; root = '/' would put everything within reach");
 	if (build_word(b, section, POLICY_DELIVERY, deliveries, &word))
 		policy->delivery = word == 0 ? DELIVERY_HOLD : DELIVERY_STREAM;
@@ -95,7 +95,7 @@ static void policy_build(struct build *b, const cfg_t *section, struct policy *p
 		build_rules(b, tree_section(section, POLICY_UPLOAD, i), &policy->rules[UPLOAD]);
 	for (size_t i = 0; i < tree_count(section, POLICY_DOWNLOAD); i++)
 		build_rules(b, tree_section(section, POLICY_DOWNLOAD, i), &policy->rules[DOWNLOAD]);
-	if (!policy->rules[UPLOAD].permitted && !policy->rules[DOWNLOAD].permitted)
+	if (!policy->rules[UPLOAD].permitted && !policy->rules[DOWNLOAD].permitted && tree_count(section, POLICY_UNKNOWN) == 0)
 		complain_warning(b->complaints, policy->line, "the policy names neither 'upload' nor 'download' and so permits nothing");
 	policy_check_accepted(b, section, policy);
 }

@@ -58,7 +58,7 @@ static void repair_skip_statement(struct reader *r)
 			repair_skip_braces(r);
 		return;
 	}
-	if (r->tok.kind == TOKEN_STRING || (r->tok.kind == TOKEN_WORD && reader_peek(r) == TOKEN_OPEN))
+	if (r->tok.line == line && (r->tok.kind == TOKEN_STRING || (r->tok.kind == TOKEN_WORD && reader_peek(r) == TOKEN_OPEN)))
 		reader_advance(r);
 	if (r->tok.kind == TOKEN_OPEN) {
 		repair_skip_braces(r);
@@ -69,20 +69,23 @@ static void repair_skip_statement(struct reader *r)
 }
 
 /* More '{' than '}' in the whole file. */
-static bool repair_lacks_braces(const struct reader *r)
+static bool repair_lacks_braces(struct reader *r)
 {
-	struct lexer lex = lexer_of(r->text);
-	size_t open = 0;
-	size_t close = 0;
-	for (struct token tok = lexer_next(&lex); tok.kind != TOKEN_END; tok = lexer_next(&lex)) {
-		open += tok.kind == TOKEN_OPEN;
-		close += tok.kind == TOKEN_CLOSE;
+	if (r->braces == BRACES_NOT_COUNTED) {
+		struct lexer lex = lexer_of(r->text);
+		size_t open = 0;
+		size_t close = 0;
+		for (struct token tok = lexer_next(&lex); tok.kind != TOKEN_END; tok = lexer_next(&lex)) {
+			open += tok.kind == TOKEN_OPEN;
+			close += tok.kind == TOKEN_CLOSE;
+		}
+		r->braces = open > close ? BRACES_LACK : BRACES_LACK_NONE;
 	}
-	return open > close;
+	return r->braces == BRACES_LACK;
 }
 
 /* A section's keyword that belongs further out says that a '}' is missing, if one is. */
-bool repair_closes(const struct reader *r, const struct frame *f)
+bool repair_closes(struct reader *r, const struct frame *f)
 {
 	for (const struct frame *up = f->up; up != NULL; up = up->up) {
 		int index = schema_find(up->table, r->tok.raw);
@@ -102,8 +105,9 @@ void repair_unclosed(struct reader *r, const struct frame *f)
 	                 READER_SHOWN(f->title), quote, before);
 }
 
-void repair_unknown(struct reader *r, const struct frame *f)
+void repair_unknown(struct reader *r, struct frame *f)
 {
+	f->unknown = true;
 	struct span name = r->tok.raw;
 	const char *nearest = schema_nearest(f->table, name);
 	const char *home = schema_home(name);

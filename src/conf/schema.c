@@ -48,6 +48,7 @@ static cfg_opt_t schema_rule[] = {
 	[RULE_OPTION_LARGER_THAN] = ONE("larger_than"),
 	[RULE_OPTION_IGNORE_CASE] = ONE("ignore_case"),
 	[RULE_OPTION_MESSAGE] = ONE("message"),
+	[RULE_OPTION_UNKNOWN] = ONE(SCHEMA_UNKNOWN),
 	CFG_END(),
 };
 
@@ -72,6 +73,7 @@ static cfg_opt_t schema_policy[] = {
 	[POLICY_IDLE_TIMEOUT] = ONE("idle_timeout"),
 	[POLICY_UPLOAD] = SECTION("upload", schema_direction),
 	[POLICY_DOWNLOAD] = SECTION("download", schema_direction),
+	[POLICY_UNKNOWN] = ONE(SCHEMA_UNKNOWN),
 	CFG_END(),
 };
 
@@ -93,17 +95,22 @@ cfg_opt_t *schema_file(void)
 	return schema_top;
 }
 
+static bool schema_is_hidden(const cfg_opt_t *option)
+{
+	return option->name[0] == '-';
+}
+
 int schema_find(const cfg_opt_t *table, struct span name)
 {
 	for (int i = 0; table[i].name != NULL; i++)
-		if (span_is(name, table[i].name))
-			return table == schema_top && i == FILE_SENTINEL ? -1 : i;
+		if (!schema_is_hidden(&table[i]) && span_is(name, table[i].name))
+			return i;
 	return -1;
 }
 
-bool schema_is_direction(const cfg_opt_t *section)
+bool schema_has_unknown(const cfg_opt_t *table)
 {
-	return section->subopts == schema_direction;
+	return table == schema_rule || table == schema_policy;
 }
 
 const char *schema_home(struct span name)
@@ -154,10 +161,10 @@ static unsigned schema_distance(struct span a, struct span b)
 const char *schema_nearest(const cfg_opt_t *table, struct span name)
 {
 	const char *nearest = NULL;
-	unsigned least = name.n < 5 ? 2 : 3; /* one edit in a short name, two in a long one */
+	unsigned least = name.n < 4 ? 2 : 3; /* one edit in a short name, two in a long one */
 	for (int i = 0; table[i].name != NULL; i++) {
 		unsigned edits = schema_distance(name, span_str(table[i].name));
-		if (edits < least && !(table == schema_top && i == FILE_SENTINEL)) {
+		if (edits < least && !schema_is_hidden(&table[i])) {
 			least = edits;
 			nearest = table[i].name;
 		}

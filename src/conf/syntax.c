@@ -197,6 +197,10 @@ static void reader_section(struct reader *r, struct frame *f, int index)
 		reader_fault(r, inner.line, "'{' is missing after '%s'", section->name);
 	if (open || (r->tok.kind == TOKEN_WORD && schema_find(inner.table, r->tok.raw) >= 0))
 		reader_body(r, &inner);
+	if (inner.unknown && schema_has_unknown(inner.table)) {
+		reader_put(r, " " SCHEMA_UNKNOWN " = ''");
+		r->out->values += r->mute == 0;
+	}
 	reader_put(r, " }");
 	r->mute -= too_many;
 }

@@ -167,10 +167,10 @@ const char *value_address(const char *text, struct conf_clamd *out, char host[st
 
 static const char *value_components(struct span path)
 {
-	if (path.n > 1 && path.p[path.n - 1] == '/')
-		path.n--;
 	if (span_is(path, "/"))
 		return NULL;
+	if (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
 	while (path.n > 0) {
 		span_take(&path, 1);
 		const uint8_t *end = path.n > 0 ? memchr(path.p, '/', path.n) : NULL;

@@ -215,7 +215,8 @@ static bool body_reply(struct guard *guard, enum side lane, struct span *in, enu
 	if (*kind == SCP_MORE && guard_at_end(guard, lane, in))
 		*kind = scp_last_reply(&guard->reader[lane], record);
 	else if (*kind == SCP_MORE) {
-		*step = step_of(STEP_READ);
+		/* the child was told long before the content was in */
+		*step = (struct step){ .kind = STEP_READ, .soon = guard->phase == PHASE_OPEN && guard->entry.early };
 		return false;
 	}
 	if (*kind != SCP_MORE && *kind != SCP_BAD)

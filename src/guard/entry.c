@@ -52,7 +52,10 @@ void entry_deny(struct guard *guard, enum outcome outcome, enum reason reason, c
 	if (text != NULL) {
 		text_clean(entry->text, sizeof(entry->text), span_str(text));
 	} else {
-		struct message_facts facts = { .reason = reason, .rule = entry->verdict.rule, .name = entry_shown(guard), .ref = entry_ref(guard),
+		const struct ruleset *rules = &guard->setup.policy->rules[guard->setup.direction];
+		bool ruled = reason == REASON_RULE || reason == REASON_NOT_ALLOWED;
+		const char *message = ruled ? policy_message(rules, &entry->verdict) : NULL;
+		struct message_facts facts = { .reason = reason, .rule = entry->verdict.rule, .message = message, .name = entry_shown(guard), .ref = entry_ref(guard),
 					       .unscannable = entry->facts.finding.unscannable & ~guard->setup.policy->accept_unscannable };
 		message_refusal(entry->text, SCP_MESSAGE_MAX - 1, &facts);
 	}

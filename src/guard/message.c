@@ -39,15 +39,15 @@ static size_t message_tail(char *dst, size_t cap, const struct message_facts *fa
 {
 	const struct rule *rule = facts->rule;
 	int n;
-	if (rule != NULL && rule->message != NULL)
-		n = snprintf(dst, cap, "%s", rule->message);
+	if (facts->message != NULL)
+		n = snprintf(dst, cap, "%s", facts->message);
 	else if (rule != NULL && facts->reason == REASON_RULE)
 		n = snprintf(dst, cap, "blocked by rule \"%s\"", rule->name);
 	else
 		n = snprintf(dst, cap, "%s", message_reason(facts->reason));
 	size_t at = n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
 	const char *mark = ": ";
-	for (unsigned i = 0; facts->reason == REASON_UNSCANNABLE && i < UNSCANNABLE_WORDS; i++) {
+	for (unsigned i = 0; facts->reason == REASON_UNSCANNABLE && facts->message == NULL && i < UNSCANNABLE_WORDS; i++) {
 		if (!(facts->unscannable & 1u << i))
 			continue;
 		n = snprintf(dst + at, cap - at, "%s%s", mark, unscannable_word(i));

@@ -193,15 +193,8 @@ static enum lexed lexer_word(struct lexer *lex, struct command_operand *word)
 			return LEXED_BAD;
 	word->path = lex->out->store + text;
 	word->length = lex->text - text;
-	word->pattern = NULL;
-	bool magic = lex->magic;
-	if (!lexer_put(lex, '\0', true))
-		return LEXED_BAD;
-	if (magic)
-		word->pattern = lex->out->store + pattern;
-	else
-		lex->pattern = pattern;
-	return LEXED_WORD;
+	word->pattern = lex->magic ? lex->out->store + pattern : NULL;
+	return lexer_put(lex, '\0', true) ? LEXED_WORD : LEXED_BAD;
 }
 
 /* The flags of one scp command line. */

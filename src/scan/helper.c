@@ -164,6 +164,7 @@ enum helper_result helper_step(struct helper *helper, struct finding *out, char 
 		if (got == -EAGAIN)
 			return HELPER_WAITING;
 		enum helper_result result = HELPER_FAILED;
+		snprintf(why, FINDING_DETAIL_MAX, "inspector: %s that makes no sense", helper->greeted ? "an answer" : "a greeting");
 		if (got == 0 || got == -ECONNRESET)
 			helper_obituary(helper, why);
 		else if (got < 0 || passed >= 0)
@@ -171,8 +172,6 @@ enum helper_result helper_step(struct helper *helper, struct finding *out, char 
 		else
 			result = helper_judge(helper, span_of(message, (size_t)got), out);
 		fd_close(&passed);
-		if (result == HELPER_FAILED && got > 0)
-			snprintf(why, FINDING_DETAIL_MAX, "inspector: %s that makes no sense", helper->greeted ? "an answer" : "a greeting");
 		if (result == HELPER_FAILED)
 			helper_fail(helper);
 		if (result != HELPER_WAITING)

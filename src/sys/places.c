@@ -14,7 +14,7 @@
 
 #include "sys/fd.h"
 
-enum { PLACES_FIRST_FD = 3 };
+enum { PLACES_FIRST_FD = 3, PLACES_FDS_A_FOLDER = 2 /* the real source keeps open(2)'s and opendir(3)'s */ };
 
 /* The real path of what fd is open on. False if it has none (removed, another mount namespace) or is not there any more. */
 static bool places_real(int fd, char dst[PATH_BYTES_MAX])
@@ -155,6 +155,12 @@ int places_child(struct places *places, pid_t child)
 	return places->child_fds < 0 ? -errno : 0;
 }
 
+/* Whether the child could make an entry there. Asked once for many entries: only the early answer hangs on it, not what is permitted. */
+static void places_look_at_folder(struct places *places, unsigned depth)
+{
+	places->folder_refuses = !places->folder_known || faccessat(places->level[depth], "", W_OK | X_OK, AT_EMPTY_PATH | AT_EACCESS) < 0;
+}
+
 /* The real path of the folder at depth, asked of the kernel once for many entries. */
 static bool places_folder(struct places *places, unsigned depth)
 {
@@ -162,6 +168,7 @@ static bool places_folder(struct places *places, unsigned depth)
 		return true;
 	places->folder_known = depth < PLACES_DEPTH && places->level[depth] >= 0 && places_real(places->level[depth], places->folder);
 	places->folder_depth = depth;
+	places_look_at_folder(places, depth);
 	return places->folder_known;
 }
 
@@ -189,7 +196,7 @@ static struct place places_linked(struct places *places, unsigned depth)
 static bool places_refused(const struct places *places, unsigned depth, const struct place *place, enum entry_kind kind)
 {
 	if (place->kind == PLACE_ABSENT)
-		return faccessat(places->level[depth], "", W_OK | X_OK, AT_EMPTY_PATH | AT_EACCESS) < 0;
+		return places->folder_refuses;
 	if (kind == ENTRY_DIRECTORY)
 		return place->kind != PLACE_DIRECTORY;
 	return place->kind == PLACE_DIRECTORY || faccessat(places->level[depth], places->name, W_OK, AT_EACCESS) < 0;
@@ -271,6 +278,7 @@ bool places_enter(struct places *places, unsigned depth)
 	memcpy(places->folder, real, sizeof(real));
 	places->folder_depth = depth;
 	places->folder_known = true;
+	places_look_at_folder(places, depth);
 	return true;
 }
 
@@ -333,7 +341,7 @@ struct place places_opened(struct places *places, unsigned depth, struct span na
 	struct stat opened, there;
 	char number[16];
 	struct place place = { .kind = kind == ENTRY_DIRECTORY ? PLACE_DIRECTORY : PLACE_FILE };
-	int fd = places_child_fd(places, PLACES_FIRST_FD + depth, kind == ENTRY_DIRECTORY ? S_IFDIR : S_IFREG, &opened);
+	int fd = places_child_fd(places, PLACES_FIRST_FD + PLACES_FDS_A_FOLDER * depth, kind == ENTRY_DIRECTORY ? S_IFDIR : S_IFREG, &opened);
 	snprintf(number, sizeof(number), "%d", fd);
 	ssize_t n = fd < 0 ? -1 : readlinkat(places->child_fds, number, places->real, sizeof(places->real));
 	if (n <= 0 || n >= (ssize_t)sizeof(places->real) || places->real[0] != '/')

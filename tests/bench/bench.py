@@ -16,7 +16,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE + '/../live')
 
 import configuration  # noqa: E402
-import samples  # noqa: E402
 import test_samples  # noqa: E402
 import world  # noqa: E402
 
@@ -120,7 +119,7 @@ class Bench:
                     f.write(b'%1023d\n' % i)
         else:
             with open(path, 'wb') as f:
-                block = samples.text(40000)[:MIB]
+                block = os.urandom(MIB)
                 for _ in range((GIB if name == 'big' else 100 * MIB) // MIB):
                     f.write(block)
         world.must(['chown', '-R', f'{self.live.uid}:{self.live.gid}', path])

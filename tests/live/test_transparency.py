@@ -492,8 +492,9 @@ PASSES = (  # gate, configuration, the clients that go through it
     ('stream', configuration.stream, ('openssh',)),
 )
 DROPBEAR = re.compile('^(up_(new_name|big|several|recursive|unwritable_file|missing_parent)|down_(one|big|recursive|missing))$')
+OWN_WORDS = ('down_fifo',)  # refused by us before the real scp could say it
+DIED = b'Protocol error: Illegal file descriptor format\n'  # pscp, after any warning that a record follows
 NOT_LOOKING = ('curl', 'libssh')  # do not read the answer to their data
-# scp.py and libssh count on the order of entries that reading a folder gives, pscp prints nothing else with -q: no exceptions needed
 
 
 def wanted(one, client):
@@ -563,12 +564,20 @@ def bare_test(one, name):
 def gated_test(one, name, half):
     def test(self):
         bare, gated = Outcomes.get(one[0], name, 'b0'), Outcomes.get(one[0], name, half)
-        held = half != 'g0'
-        if not (held and one[5] and name in NOT_LOOKING):
-            self.assertEqual(gated['said'], bare['said'])
-        self.assertEqual(tree.difference(bare['remote'], gated['remote']), [], 'on the server')
-        self.assertEqual(tree.difference(bare['local'], gated['local']), [], 'at the client')
-        self.assertEqual(gated['audit'], [])
+        wrong = []
+        if one[0] in OWN_WORDS or (half != 'g0' and one[5] and name in NOT_LOOKING):
+            pass
+        elif DIED in bare['said'][0][2]:  # refusals come last for its sake, and it does not die; more arrives than without us
+            self.assertEqual([(s, o, e.replace(DIED, b'')) for s, o, e in bare['said']], gated['said'])
+            self.assertEqual(gated['audit'], [])
+            return
+        elif gated['said'] != bare['said']:
+            wrong += ['said:'] + [f'  bare  {b}\n  gated {g}' for b, g in zip(bare['said'], gated['said']) if b != g]
+        wrong += ['on the server, bare / gated: ' + d for d in tree.difference(bare['remote'], gated['remote'])]
+        wrong += ['at the client, bare / gated: ' + d for d in tree.difference(bare['local'], gated['local'])]
+        wrong += ['audit: ' + a for a in gated['audit']]
+        if wrong:
+            self.fail('\n'.join(wrong))
     return test
 
 

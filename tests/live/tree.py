@@ -13,14 +13,14 @@ def digest(path):
 
 
 def look(root, times=False):
-    """{relative name (bytes): description}; '' is root itself when it is not a folder. Links are not followed."""
+    """{relative name (bytes): description}; b'' is root itself, always without its time. Links are not followed."""
     root = os.fsencode(root)
     found = {}
 
     def note(path, name):
         st = os.lstat(path)
         mode = stat.S_IMODE(st.st_mode)
-        when = (int(st.st_mtime),) if times else ()
+        when = (int(st.st_mtime),) if times and name else ()
         if stat.S_ISREG(st.st_mode):
             found[name] = ('file', oct(mode), st.st_size, digest(path)) + when
         elif stat.S_ISDIR(st.st_mode):

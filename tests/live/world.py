@@ -176,7 +176,7 @@ class World:
         if not build:
             return
         # copies: the build folder may be closed to the user, and may be rebuilt while the tests run
-        for name, place in (('xferwarden', 'shim'), ('inspector', 'inspector'), ('xferwardenctl', 'ctl')):
+        for name, place in (('xferwarden', 'shim'), ('inspector', 'inspector'), ('inspector-clamav', 'inspector'), ('xferwardenctl', 'ctl')):
             source = f'{build}/src/{place}/{name}'
             if os.path.exists(source):
                 shutil.copy(source, f'{self.base}/bin/{name}')
@@ -257,6 +257,7 @@ class Gate:
         self.master = f'{world.base}/masters/{self.port}'
         self.master_lock = threading.Lock()
         self.master_up = False
+        self.read_lock, self.read, self.read_to = threading.Lock(), [], 0
 
     def write_conf(self, text):
         with open(self.conf + '.new', 'w') as f:
@@ -307,24 +308,24 @@ class Gate:
 
     def records(self):
         """All audit records so far, oldest first. A line that is not one JSON object is an error."""
-        with open(self.audit, encoding='utf-8', errors='strict') as f:
-            text = f.read()
-        lines = text.split('\n')
-        if lines.pop() != '':
-            raise AssertionError('the audit file does not end with a line end')
-        found = []
-        for line in lines:
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise AssertionError(f'not an object: {line!r}')
-            found.append(record)
-        return found
+        with self.read_lock:
+            with open(self.audit, 'rb') as f:
+                f.seek(self.read_to)
+                text = f.read()
+            end = text.rfind(b'\n') + 1  # what follows is being written
+            self.read_to += end
+            for line in text[:end].decode('utf-8', 'strict').split('\n')[:-1]:
+                record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise AssertionError(f'not an object: {line!r}')
+                self.read.append((line, record))
+            return [record for _, record in self.read]
 
     def sessions_about(self, text, seconds=6):
         """The records of the sessions whose records mention text, once each of them has ended."""
         def ended():
             records = self.records()
-            ids = {get(r, 'session.id') for r in records if text in json.dumps(r, ensure_ascii=False)}
+            ids = {get(r, 'session.id') for line, r in list(self.read) if text in line}
             mine = [r for r in records if get(r, 'session.id') in ids]
             ends = {get(r, 'session.id') for r in mine if get(r, 'event.action') == 'session-end'}
             return mine if ids and ids == ends else None

@@ -301,6 +301,21 @@ Test(audit_format, longest_path)
 	}
 }
 
+/* What is missing is always said to be. */
+Test(audit_format, cut_records_say_so)
+{
+	for (size_t cap = AUDIT_CAP_MIN; cap < 4 * AUDIT_CAP_MIN; cap++) {
+		static char path[4095];
+		memset(path, 0xff, sizeof(path));
+		struct record r = upload();
+		r.path = span_of(path, sizeof(path));
+		r.name = r.detail = r.virus = r.path;
+		yajl_val root = format(&session, &r, cap);
+		cr_assert(YAJL_IS_TRUE(member(root, "xferwarden.truncated")), "%zu", cap);
+		yajl_tree_free(root);
+	}
+}
+
 static uint64_t seed = 0x853c49e6748fea9b;
 
 static unsigned random_below(unsigned n)

@@ -412,6 +412,10 @@ Test(audit_target, others_still_get_it)
 	cr_expect_eq(audit_open(&audit, AUDIT_TO_FILE, file), 0);
 	cr_expect_eq(audit_write(&audit, &r), -ENOENT);
 	cr_expect_gt(read_file(file), 0);
+	unlink(file);
+	cr_assert_eq(symlink(place, file), 0);
+	cr_expect_eq(audit_write(&audit, &r), -ENOENT, "of two failures the first");
+	unlink(file);
 	cr_expect_eq(audit_open(&audit, AUDIT_TO_FILE, file), 0);
 	cr_expect_eq(audit_open(&audit, AUDIT_TO_FILE, file), 0);
 	cr_expect_eq(audit_open(&audit, AUDIT_TO_FILE, file), -ENOSPC);

@@ -144,7 +144,7 @@ Test(conf_conf, text_is_literal)
 		const char *written, *meant;
 	} rows[] = {
 		{ "'/a ${HOME} $(id) `id` $HOME'", "/a ${HOME} $(id) `id` $HOME" },
-		{ "\"/a $HOME # // /* '\"", "/a $HOME # // /* '" },
+		{ "\"/a $HOME # /* '\"", "/a $HOME # /* '" },
 		{ "'/a\\*b\\n\\x41'", "/a\\*b\\n\\x41" },
 		{ "'/a\\\\b\\'c\"'", "/a\\b'c\"" },
 		{ "\"/a\\\\b\\\"c\"", "/a\\b\"c" },

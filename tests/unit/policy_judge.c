@@ -223,10 +223,14 @@ Test(policy_judge, only_what_is_known_counts)
 	cr_expect_eq(match_one(&type, facts).match, MATCH_NEED);
 	cr_expect_eq(match_one(&virus, facts).match, MATCH_NEED);
 	cr_expect_eq(match_one(&unseen, facts).match, MATCH_NEED);
+	char whole[FINDING_TYPE_MAX + 1] = "";
+	const struct rule unended = { .conditions = CONDITION_TYPE, .types = PATTERNS(whole) };
+	memset(whole, 'x', FINDING_TYPE_MAX);
 	memset(facts.finding.type, 'x', sizeof(facts.finding.type));
 	memset(facts.finding.virus, 'x', sizeof(facts.finding.virus));
 	facts.finding.known = FACT_TYPE | FACT_SCAN;
-	cr_expect_eq(match_one(&type, facts).match, MATCH_YES, "and nothing is read beyond its end");
+	cr_expect_eq(match_one(&type, facts).match, MATCH_YES);
+	cr_expect_eq(match_one(&unended, facts).match, MATCH_YES, "and nothing is read beyond its end");
 	cr_expect_eq(match_one(&virus, facts).match, MATCH_YES);
 }
 
@@ -249,7 +253,15 @@ Test(policy_judge, all_conditions_of_a_rule)
 	cr_expect_eq(match_one(&rule, scanned(zip, "X", 0)).need, FACT_TYPE);
 	cr_expect_eq(match_one(&rule, scanned(typed(zip, "application/zip", 0), "X", 0)).match, MATCH_YES);
 	/* A blind type may still be made up for by a clean scan, so that is asked for. */
-	cr_expect_eq(match_one(&rule, typed(zip, "", UNSCANNABLE_TIMEOUT)).need, FACT_SCAN);
+	m = match_one(&rule, typed(zip, "", UNSCANNABLE_TIMEOUT));
+	cr_expect_eq(m.match, MATCH_NEED);
+	cr_expect_eq(m.need, FACT_SCAN);
+	cr_expect_eq(m.failed, 0);
+	/* The same the other way round. */
+	m = match_one(&rule, scanned(zip, "", UNSCANNABLE_TIMEOUT));
+	cr_expect_eq(m.match, MATCH_NEED);
+	cr_expect_eq(m.need, FACT_TYPE);
+	cr_expect_eq(m.failed, 0);
 	m = match_one(&rule, scanned(typed(zip, "", 0), "X", 0));
 	cr_expect_eq(m.match, MATCH_BLIND);
 	cr_expect_eq(m.failed, CONDITION_TYPE);

@@ -169,6 +169,7 @@ static const struct root_case root_cases[] = {
 	{ "/srv/.%u", ".", "/home/bob", NULL },
 	{ "/srv/%u%u", ".", "/home/bob", NULL },
 	{ "/srv/%u.", ".", "/home/bob", NULL },
+	{ "/srv/x%u", "..", "/home/bob", NULL },
 	{ "/srv/%u", "a/b", "/home/bob", NULL },
 	{ "/srv/%u", "/etc", "/home/bob", NULL },
 	{ "/srv/%u", "../etc", "/home/bob", NULL },
