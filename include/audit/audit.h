@@ -23,6 +23,7 @@ struct audit_target {
 	int fd;           /* -1 when closed */
 	const char *path; /* file; for the sockets: where they are, so that tests can name their own */
 	bool torn;        /* file: the last line in it has no end yet */
+	time_t followed;  /* file: when the name was last compared with what is open; that is done once a second */
 };
 
 struct audit {

@@ -8,17 +8,24 @@ struct build {
 	struct conf *conf;
 	struct arena *arena;
 	struct conf_complaints *complaints;
+	struct policy *policies;
+	struct rule *rules;         /* of all policies, in the order of the file */
+	size_t policy_count, rule_count;
+	struct {
+		const cfg_t *section;
+		struct ruleset rules;
+	} direction[DIRECTIONS];    /* those of the policy that is being read which have rules */
 };
 
 /* Bytes of arena that building takes at most, values and their texts included. */
 size_t build_size(const struct syntax *text);
 
-/* All of it; conf is zeroed before. The result counts only if there was no mistake. */
-void build_conf(struct build *, const cfg_t *file);
+/* Parses and builds all of it. As tree_parse. conf is zeroed before; the result counts only if there was no mistake. */
+int build_conf(struct build *, const struct syntax *text);
 
-/* policy.c: the sections named policy. rule.c: one direction. clash.c: what rules and policies mean together. */
-void build_policies(struct build *, const cfg_t *file);
-void build_rules(struct build *, const cfg_t *direction, struct ruleset *out);
+/* Called for each rule and policy in the order of the file. clash.c: what rules and policies mean together. */
+void build_rule(void *build, const cfg_t *direction, const cfg_t *section, enum schema_direction kind);
+void build_policy(void *build, const cfg_t *section);
 void clash_rules(struct conf_complaints *, const struct ruleset *);
 void clash_policies(struct conf_complaints *, const struct policy *, size_t count);
 

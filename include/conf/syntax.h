@@ -15,14 +15,11 @@ enum {
 /* What stands in place of a value that can't be used; no accepted value holds this byte. */
 #define SYNTAX_UNUSABLE "\x01"
 
-/*
- * The text for libconfuse. Sections with a title have two numbers in front of it, "SEQUENCE LINE title": libconfuse forgets the order of sections of
- * different kinds, and where each began.
- */
+/* The text for libconfuse. Titles have a number in front, "LINE title": libconfuse forgets where a section began. */
 struct syntax {
 	char *text;          /* a C string to be freed by syntax_finish */
 	size_t length;
-	size_t values, value_bytes, sections; /* in text: what libconfuse has to find there */
+	size_t values, value_bytes, sections, policies, rules; /* in text: what libconfuse has to find there; sections are all of them */
 };
 
 /* 0 or -ENOMEM. The mistakes are in complaints. */

@@ -1,4 +1,7 @@
-/* libconfuse at work, and what it read. Values and their texts lie in the arena; the tree itself is freed by tree_finish. */
+/*
+ * libconfuse at work, and what it read. Values and their texts lie in the arena. A rule and a policy are handed out when they are complete, in the order of
+ * the file, and removed from the tree, which so stays small however many there are.
+ */
 #ifndef XFERWARDEN_CONF_TREE_H
 #define XFERWARDEN_CONF_TREE_H
 
@@ -19,17 +22,23 @@ struct tree {
 	cfg_t *root;
 	struct arena *arena;
 	struct conf_complaints *complaints;
-	size_t values; /* noted so far */
+	void (*rule)(void *ctx, const cfg_t *direction, const cfg_t *section, enum schema_direction kind);
+	void (*policy)(void *ctx, const cfg_t *section);
+	void *ctx;
+	size_t values, sections; /* seen so far */
 };
 
 /*
- * Parses what syntax_read wrote. 0; -EINVAL when libconfuse reads the text otherwise than the syntax check did, which is a complaint; -ENOMEM.
+ * Parses what syntax_read wrote; the tree has its arena, complaints and functions. 0; -EINVAL when libconfuse reads the text otherwise than the syntax check
+ * did, which is a complaint; -ENOMEM.
  */
-int tree_parse(struct tree *out, const struct syntax *text, struct arena *arena, struct conf_complaints *complaints);
+int tree_parse(struct tree *, const struct syntax *text);
 void tree_finish(struct tree *);
 
-/* libconfuse's value callback. */
+/* libconfuse's callbacks: for each value, and at the end of each rule and policy. */
 int tree_note_value(cfg_t *section, cfg_opt_t *option, const char *text, void *result);
+int tree_end_rule(cfg_t *direction, cfg_opt_t *option);
+int tree_end_policy(cfg_t *file, cfg_opt_t *option);
 
 /* By index in the section's table (schema.h). A value without text counts. */
 size_t tree_count(const cfg_t *section, int option);
@@ -41,7 +50,6 @@ const struct conf_value *tree_value(const cfg_t *section, int option);
 
 /* What syntax_read put in front of the title, and the title, which is NULL if it can't be used. */
 struct tree_title {
-	unsigned long sequence;
 	unsigned line;
 	const char *name;
 };

@@ -16,8 +16,8 @@ struct confine {
 int confine_early(struct confine *);
 
 /*
- * Landlock, then seccomp: no network, no new process or program, no executable memory, files only as named above. What libraries try by habit fails politely, everything
- * else ends the process. 0 or negative errno.
+ * Landlock, then seccomp: no network, no new process or program, no executable memory, files only as named above. What libraries try by
+ * habit fails politely, everything else ends the process. 0 or negative errno.
  */
 int confine_close(const struct confine *);
 

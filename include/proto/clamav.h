@@ -1,6 +1,6 @@
 /*
- * What ClamAV's signature names say of a file: most name a virus, some only that the scanner gave up. Valid for libclamav and clamd alike. Facts: ClamAV 1.4.6,
- * measured; see tests/live/scan_engines.py, which has a case for each.
+ * What ClamAV's signature names say of a file: most name a virus, some only that the scanner gave up. Valid for libclamav and clamd
+ * alike. Facts: ClamAV 1.4.6, measured; see tests/live/scan_engines.py, which has a case for each.
  */
 #ifndef XFERWARDEN_PROTO_CLAMAV_H
 #define XFERWARDEN_PROTO_CLAMAV_H
@@ -12,8 +12,8 @@
 #define CLAMAV_SIZE_MAX UINT64_C(2147483645)
 
 /*
- * Adds the name of an alert to *out: Heuristics.Limits.Exceeded.* and Heuristics.Encrypted.* as unscannable bits, all else as a virus. No name at all is how libclamav
- * reports a file beyond its size limit. The first virus stays. What is not printable ASCII becomes '?'.
+ * Adds the name of an alert to *out: Heuristics.Limits.Exceeded.* and Heuristics.Encrypted.* as unscannable bits, all else as a virus. No
+ * name at all is how libclamav reports a file beyond its size limit. The first virus stays. What is not printable ASCII becomes '?'.
  */
 void clamav_alert(struct finding *out, struct span name);
 

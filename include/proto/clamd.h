@@ -1,6 +1,6 @@
 /*
- * clamd's commands and replies, one command a connection. Source: clamd(8), and replies of clamd 1.4.6 as recorded in tests/unit/proto_clamd.c. Commands are written in the
- * NUL-terminated form ("z"), so that replies end with a NUL.
+ * clamd's commands and replies, one command a connection. Source: clamd(8), and replies of clamd 1.4.6 as recorded in
+ * tests/unit/proto_clamd.c. Commands are written in the NUL-terminated form ("z"), so that replies end with a NUL.
  */
 #ifndef XFERWARDEN_PROTO_CLAMD_H
 #define XFERWARDEN_PROTO_CLAMD_H
@@ -44,8 +44,8 @@ struct clamd_reader {
 void clamd_reader_init(struct clamd_reader *, enum clamd_command);
 
 /*
- * Takes the whole of in. A reply is whole with its NUL; anything behind that, also in a later call, is CLAMD_BAD, as is a reply that is too long or is none
- * that the command can have. reader->text is valid as long as the reader.
+ * Takes the whole of in. A reply is whole with its NUL; anything behind that, also in a later call, is CLAMD_BAD, as is a reply that is
+ * too long or is none that the command can have. reader->text is valid as long as the reader.
  */
 enum clamd_reply clamd_next(struct clamd_reader *, struct span in);
 

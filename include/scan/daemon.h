@@ -1,6 +1,6 @@
 /*
- * clamd seen from the shim: addresses tried in order, each tested before its first answer is believed, one connection a question. A question whose content has been sent is not put to another
- * address: what brings down one clamd would bring down the next.
+ * clamd seen from the shim: addresses tried in order, each tested before its first answer is believed, one connection a question. A
+ * question whose content has been sent is not put to another address: what brings down one clamd would bring down the next.
  */
 #ifndef XFERWARDEN_SCAN_DAEMON_H
 #define XFERWARDEN_SCAN_DAEMON_H

@@ -33,12 +33,13 @@ struct scan_setup {
 };
 
 /*
- * What "clean" rests on, for both engines: every alert about limits and encryption is on, the file has at most CLAMAV_SIZE_MAX bytes, and container.h found nothing wrong
- * with its build. A clamd is tested when a session first uses it: with an encrypted archive, with one nested too deep, and with one whose member announces 2000 MiB. If it fails one
- * its alerts are off or its MaxFileSize is too low, it would pass over such content in silence, and each later "OK" of it is UNSCANNABLE_SCANNER_BLIND; its finds
- * still count.
- * What cannot be known from here: whether the signatures are current; limits of single formats (MaxEmbeddedPE, MaxHTMLNormalize and the like) and codecs that ClamAV does not
- * have (bzip2 inside 7z, bare .lzma), which it passes over without a word; and a zip member that announces less than 2000 MiB and unpacks to more: only its front is scanned.
+ * What "clean" rests on, for both engines: every alert about limits and encryption is on, the file has at most CLAMAV_SIZE_MAX bytes, and
+ * container.h found nothing wrong with its build. A clamd is tested when a session first uses it: with an encrypted archive, with one
+ * nested too deep, and with one whose member announces 2000 MiB. If it fails one its alerts are off or its MaxFileSize is too low, it
+ * would pass over such content in silence, and each later "OK" of it is UNSCANNABLE_SCANNER_BLIND; its finds still count. What cannot be
+ * known from here: whether the signatures are current; limits of single formats (MaxEmbeddedPE, MaxHTMLNormalize and the like) and codecs
+ * that ClamAV does not have (bzip2 inside 7z, bare .lzma), which it passes over without a word; and a zip member that announces less than
+ * 2000 MiB and unpacks to more: only its front is scanned.
  */
 struct scan; /* see scan_create */
 
@@ -46,12 +47,16 @@ struct scan; /* see scan_create */
 struct scan *scan_create(const struct scan_setup *);
 
 /*
- * Asks for the FACT_* bits in need about the first size bytes behind fd, a read-only descriptor that is borrowed until the finding is collected. Starts the
- * inspector on the first question that it has to answer. Never fails: a failure is collected as a finding. One question may be under way.
+ * Asks for the FACT_* bits in need about the first size bytes behind fd, a read-only descriptor that is borrowed until the finding is
+ * collected. Starts the inspector on the first question that it has to answer. Never fails: a failure is collected as a finding. One
+ * question may be under way.
  */
 void scan_submit(struct scan *, int fd, uint64_t size, unsigned need);
 
-/* What to poll for while a question is under way: fd -1 if nothing. Milliseconds until scan_collect has to be called at the latest: 0 for at once. */
+/*
+ * What to poll for while a question is under way: fd -1 if nothing. Milliseconds until scan_collect has to be called at the latest: 0 for
+ * at once.
+ */
 struct pollfd scan_poll(const struct scan *);
 int scan_wait(const struct scan *);
 

@@ -1,6 +1,6 @@
 /*
- * The private folder that ClamAV unpacks into. It is gone when its session is gone, however that ended: a folder whose owner no longer holds its lock is removed by the next
- * scratch_make of the same user.
+ * The private folder that ClamAV unpacks into. It is gone when its session is gone, however that ended: a folder whose owner no longer
+ * holds its lock is removed by the next scratch_make of the same user.
  */
 #ifndef XFERWARDEN_SCAN_SCRATCH_H
 #define XFERWARDEN_SCAN_SCRATCH_H

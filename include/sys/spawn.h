@@ -22,7 +22,7 @@ struct spawn {
  */
 pid_t spawn_run(const struct spawn *);
 
-/* Waits at most milliseconds for pid to end by itself, then kills it and waits. Returns the wait status. */
+/* Waits at most milliseconds for pid to end by itself, then kills it and waits. Returns the wait status, or -1 if pid is no child of ours. */
 int spawn_reap(pid_t pid, unsigned milliseconds);
 
 #endif

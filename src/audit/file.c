@@ -25,11 +25,14 @@ int audit_file_open(struct audit_target *target)
 }
 
 /* Follows a rotation: the name may stand for another file by now, or for none. While a new one can't be opened the renamed one still serves. */
-static int file_follow(struct audit_target *target)
+static int file_follow(struct audit_target *target, time_t now)
 {
 	struct stat ours, named;
 	if (target->fd < 0)
 		return audit_file_open(target);
+	if (target->followed == now)
+		return 0;
+	target->followed = now;
 	if (fstat(target->fd, &ours) < 0)
 		return -errno;
 	if (lstat(target->path, &named) == 0 && named.st_dev == ours.st_dev && named.st_ino == ours.st_ino)
@@ -58,7 +61,7 @@ static void file_mend(struct audit_target *target)
 
 int audit_file_write(struct audit_target *target, const struct audit_job *job)
 {
-	int error = file_follow(target);
+	int error = file_follow(target, job->now.tv_sec);
 	if (error)
 		return error;
 	file_mend(target);

@@ -184,12 +184,13 @@ static void build_address(struct build *b, const struct conf_value *value)
 		build_refuse(b, value, why);
 		return;
 	}
+	if (b->conf->scanner.count == CONF_ADDRESS_MAX) {
+		complain_mistake(b->complaints, value->line, "%d addresses at most", CONF_ADDRESS_MAX);
+		return;
+	}
 	if (clamd.host != NULL)
 		clamd.host = arena_text(b->arena, host);
-	if (b->conf->scanner.count == CONF_ADDRESS_MAX)
-		complain_mistake(b->complaints, value->line, "%d addresses at most", CONF_ADDRESS_MAX);
-	else
-		b->conf->scanner.address[b->conf->scanner.count++] = clamd;
+	b->conf->scanner.address[b->conf->scanner.count++] = clamd;
 }
 
 static void build_scanner(struct build *b, const cfg_t *section)
@@ -254,9 +255,8 @@ static void build_programs(struct build *b, const cfg_t *file)
 		b->conf->confine = word == 0;
 }
 
-void build_conf(struct build *b, const cfg_t *file)
+static void build_settings(struct build *b, const cfg_t *file)
 {
-	build_defaults(b->conf);
 	build_programs(b, file);
 	for (size_t i = 0; i < tree_count(file, FILE_AUDIT); i++)
 		build_audit(b, tree_section(file, FILE_AUDIT, i));
@@ -266,13 +266,33 @@ void build_conf(struct build *b, const cfg_t *file)
 		build_spool(b, tree_section(file, FILE_SPOOL, i));
 	if (b->conf->audit.count == 0)
 		b->conf->audit.to[b->conf->audit.count++] = (struct conf_audit_target){ .kind = AUDIT_SYSLOG };
-	build_policies(b, file);
+}
+
+int build_conf(struct build *b, const struct syntax *text)
+{
+	struct tree tree = { .arena = b->arena, .complaints = b->complaints, .rule = build_rule, .policy = build_policy, .ctx = b };
+	build_defaults(b->conf);
+	b->policies = arena_take(b->arena, text->policies * sizeof(*b->policies));
+	b->rules = arena_take(b->arena, text->rules * sizeof(*b->rules));
+	int r = tree_parse(&tree, text);
+	if (r == 0) {
+		build_settings(b, tree.root);
+		b->conf->policies = b->policies;
+		b->conf->policy_count = b->policy_count;
+		if (b->policy_count == 0)
+			complain_warning(b->complaints, 0, "there is no policy, so nobody can transfer anything");
+		clash_policies(b->complaints, b->policies, b->policy_count);
+	}
+	tree_finish(&tree);
+	return r;
 }
 
 size_t build_size(const struct syntax *text)
 {
-	/* Of each value: its struct and text, a pointer to it, an address, all rounded up; of each section: the largest struct and its name. */
-	size_t each_value = sizeof(struct conf_value) + sizeof(char *) + sizeof(struct cidr) + VALUE_HOST_MAX + 64;
-	size_t each_section = sizeof(struct policy) + sizeof(struct rule) + 64;
-	return 4096 + text->value_bytes + text->values * each_value + text->sections * each_section;
+	/* Of each value its struct and text, and in lists a pointer to it or a network; of each section its name; and the hosts. All rounded up. */
+	size_t each_value = sizeof(struct conf_value) + sizeof(struct cidr) + 16;
+	size_t each_section = 16;
+	size_t hosts = CONF_ADDRESS_MAX * (VALUE_HOST_MAX + 8);
+	return hosts + text->value_bytes + text->values * each_value + text->sections * each_section + text->policies * sizeof(struct policy) +
+	       text->rules * sizeof(struct rule);
 }

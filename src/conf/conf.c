@@ -23,14 +23,10 @@ static int conf_build(struct conf *out, const struct syntax *syntax, struct conf
 {
 	size_t size = sizeof(struct conf_store) + build_size(syntax);
 	struct conf_store *store = calloc(1, size);
-	struct tree tree;
 	if (store == NULL)
 		return -ENOMEM;
 	store->arena = (struct arena){ .base = (char *)(store + 1), .size = size - sizeof(*store) };
-	int r = tree_parse(&tree, syntax, &store->arena, complaints);
-	if (r == 0)
-		build_conf(&(struct build){ .conf = out, .arena = &store->arena, .complaints = complaints }, tree.root);
-	tree_finish(&tree);
+	int r = build_conf(&(struct build){ .conf = out, .arena = &store->arena, .complaints = complaints }, syntax);
 	out->store = store;
 	return r;
 }

@@ -77,9 +77,22 @@ static void policy_check_accepted(struct build *b, const cfg_t *section, const s
 	}
 }
 
-static void policy_build(struct build *b, const cfg_t *section, struct policy *policy)
+static void policy_build_rules(struct build *b, const cfg_t *section, int option, struct ruleset *out)
 {
+	if (tree_count(section, option) == 0)
+		return;
+	out->permitted = true;
+	for (int i = 0; i < DIRECTIONS; i++)
+		if (b->direction[i].section == tree_section(section, option, 0))
+			*out = b->direction[i].rules;
+	clash_rules(b->complaints, out);
+}
+
+void build_policy(void *build, const cfg_t *section)
+{
+	struct build *b = build;
 	struct tree_title title = tree_title(section);
+	struct policy *policy = &b->policies[b->policy_count++];
 	*policy = (struct policy){
 		.line = title.line, .name = "", .protocols = PROTOCOL_SCP | PROTOCOL_SFTP, .idle_timeout = DEFAULT_IDLE_TIMEOUT,
 	};
@@ -91,24 +104,10 @@ static void policy_build(struct build *b, const cfg_t *section, struct policy *p
 	}
 	policy_build_who(b, section, policy);
 	policy_build_how(b, section, policy);
-	for (size_t i = 0; i < tree_count(section, POLICY_UPLOAD); i++)
-		build_rules(b, tree_section(section, POLICY_UPLOAD, i), &policy->rules[UPLOAD]);
-	for (size_t i = 0; i < tree_count(section, POLICY_DOWNLOAD); i++)
-		build_rules(b, tree_section(section, POLICY_DOWNLOAD, i), &policy->rules[DOWNLOAD]);
+	policy_build_rules(b, section, POLICY_UPLOAD, &policy->rules[UPLOAD]);
+	policy_build_rules(b, section, POLICY_DOWNLOAD, &policy->rules[DOWNLOAD]);
+	memset(b->direction, 0, sizeof(b->direction)); /* the sections go, and their addresses may come again */
 	if (!policy->rules[UPLOAD].permitted && !policy->rules[DOWNLOAD].permitted && tree_count(section, POLICY_UNKNOWN) == 0)
 		complain_warning(b->complaints, policy->line, "the policy names neither 'upload' nor 'download' and so permits nothing");
 	policy_check_accepted(b, section, policy);
-}
-
-void build_policies(struct build *b, const cfg_t *file)
-{
-	size_t count = tree_count(file, FILE_POLICY);
-	struct policy *policies = arena_take(b->arena, count * sizeof(*policies));
-	for (size_t i = 0; i < count; i++)
-		policy_build(b, tree_section(file, FILE_POLICY, i), &policies[i]);
-	b->conf->policies = policies;
-	b->conf->policy_count = count;
-	if (count == 0)
-		complain_warning(b->complaints, 0, "there is no policy, so nobody can transfer anything");
-	clash_policies(b->complaints, policies, count);
 }

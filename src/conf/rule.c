@@ -1,6 +1,4 @@
-/* Knows what a rule may ask for, and puts the rules of the three kinds back into the order in which they were written. */
-#include <stdlib.h>
-
+/* Knows what a rule may ask for. */
 #include "conf/build.h"
 #include "conf/complain.h"
 #include "conf/value.h"
@@ -103,38 +101,26 @@ static void rule_build(struct build *b, const cfg_t *section, enum rule_kind kin
 	rule_check(b, section, rule);
 }
 
-/* Of each kind the next section; the one that was written first is taken. */
-static const cfg_t *rule_next(const cfg_t *direction, size_t next[3], int *kind)
+/* The rules of its direction so far; NULL in a policy that names a direction twice, which is a mistake already. */
+static struct ruleset *rule_home(struct build *b, const cfg_t *direction)
 {
-	const cfg_t *first = NULL;
-	unsigned long sequence = 0;
-	for (int i = SECTION_BLOCK; i <= SECTION_ALLOW; i++) {
-		if (next[i] == tree_count(direction, i))
-			continue;
-		const cfg_t *section = tree_section(direction, i, next[i]);
-		struct tree_title title = tree_title(section);
-		if (first == NULL || title.sequence < sequence) {
-			first = section;
-			sequence = title.sequence;
-			*kind = i;
+	for (int i = 0; i < DIRECTIONS; i++) {
+		if (b->direction[i].section == NULL) {
+			b->direction[i].section = direction;
+			b->direction[i].rules = (struct ruleset){ .permitted = true, .rules = &b->rules[b->rule_count] };
 		}
+		if (b->direction[i].section == direction)
+			return &b->direction[i].rules;
 	}
-	if (first != NULL)
-		next[*kind]++;
-	return first;
+	return NULL;
 }
 
-void build_rules(struct build *b, const cfg_t *direction, struct ruleset *out)
+void build_rule(void *build, const cfg_t *direction, const cfg_t *section, enum schema_direction kind)
 {
 	static const enum rule_kind kinds[] = { [SECTION_BLOCK] = RULE_BLOCK, [SECTION_WATCH] = RULE_WATCH, [SECTION_ALLOW] = RULE_ALLOW };
-	size_t next[3] = { 0 };
-	size_t count = tree_count(direction, SECTION_BLOCK) + tree_count(direction, SECTION_WATCH) + tree_count(direction, SECTION_ALLOW);
-	struct rule *rules = arena_take(b->arena, count * sizeof(*rules));
-	int kind = 0;
-	for (size_t i = 0; i < count; i++) {
-		const cfg_t *section = rule_next(direction, next, &kind);
-		rule_build(b, section, kinds[kind], &rules[i]);
-	}
-	*out = (struct ruleset){ .permitted = true, .rules = rules, .count = count };
-	clash_rules(b->complaints, out);
+	struct build *b = build;
+	struct ruleset *home = rule_home(b, direction);
+	rule_build(b, section, kinds[kind], &b->rules[b->rule_count++]);
+	if (home != NULL)
+		home->count++;
 }

@@ -11,7 +11,8 @@
 #define ONE(key) CFG_PTR_CB(key, NULL, CFGF_NODEFAULT, tree_note_value, NULL)
 #define MANY(key) CFG_PTR_LIST_CB(key, NULL, CFGF_NODEFAULT, tree_note_value, NULL)
 #define SECTION(key, table) CFG_SEC(key, table, CFGF_MULTI)
-#define NAMED(key, table) CFG_SEC(key, table, CFGF_MULTI | CFGF_TITLE)
+#define NAMED(key, table, end) \
+	{ .name = key, .type = CFGT_SEC, .flags = CFGF_MULTI | CFGF_TITLE, .subopts = table, .validcb = end }
 
 static cfg_opt_t schema_audit[] = {
 	[AUDIT_TO] = MANY("to"),
@@ -53,9 +54,9 @@ static cfg_opt_t schema_rule[] = {
 };
 
 static cfg_opt_t schema_direction[] = {
-	[SECTION_BLOCK] = NAMED("block", schema_rule),
-	[SECTION_WATCH] = NAMED("watch", schema_rule),
-	[SECTION_ALLOW] = NAMED("allow", schema_rule),
+	[SECTION_BLOCK] = NAMED("block", schema_rule, tree_end_rule),
+	[SECTION_WATCH] = NAMED("watch", schema_rule, tree_end_rule),
+	[SECTION_ALLOW] = NAMED("allow", schema_rule, tree_end_rule),
 	CFG_END(),
 };
 
@@ -85,7 +86,7 @@ static cfg_opt_t schema_top[] = {
 	[FILE_AUDIT] = SECTION("audit", schema_audit),
 	[FILE_SCANNER] = SECTION("scanner", schema_scanner),
 	[FILE_SPOOL] = SECTION("spool", schema_spool),
-	[FILE_POLICY] = NAMED("policy", schema_policy),
+	[FILE_POLICY] = NAMED("policy", schema_policy, tree_end_policy),
 	[FILE_SENTINEL] = ONE(SCHEMA_SENTINEL),
 	CFG_END(),
 };

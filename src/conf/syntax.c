@@ -141,7 +141,7 @@ static bool reader_too_many(struct reader *r, struct frame *f, const cfg_opt_t *
 	return (rules && f->sections > POLICY_RULES_MAX) || r->sections > CONF_SECTIONS_MAX;
 }
 
-/* Writes the section's head with its numbered title. */
+/* Writes the section's head with its title, its line in front. */
 static struct span reader_title(struct reader *r, const cfg_opt_t *section, unsigned line)
 {
 	struct span title = { 0 };
@@ -156,9 +156,9 @@ static struct span reader_title(struct reader *r, const cfg_opt_t *section, unsi
 	}
 	bool given = reader_at_value(r) && reader_peek(r) != TOKEN_EQUALS;
 	char quote[2] = { given && r->tok.kind == TOKEN_STRING ? r->tok.quote : '\'', '\0' };
-	char numbers[40];
-	snprintf(numbers, sizeof(numbers), "%s%u %u ", quote, r->sections, line);
-	reader_put_at(r, line, numbers);
+	char number[20];
+	snprintf(number, sizeof(number), "%s%u ", quote, line);
+	reader_put_at(r, line, number);
 	if (given && r->tok.fault == NULL) {
 		title = r->tok.raw;
 		reader_write(r, (const char *)title.p, title.n);
@@ -184,12 +184,16 @@ static void reader_section(struct reader *r, struct frame *f, int index)
 		complain_mistake(r->complaints, inner.line, "'%s' is named twice, first in line %u", section->name, f->seen[index]);
 	else
 		f->seen[index] = inner.line;
-	bool too_many = reader_too_many(r, f, section, f->up != NULL && f->up->up != NULL);
+	bool rule = f->up != NULL && f->up->up != NULL;
+	bool too_many = reader_too_many(r, f, section, rule);
 	r->mute += too_many;
 	inner.title = reader_title(r, section, inner.line);
 	reader_put(r, " {");
-	if (r->mute == 0)
+	if (r->mute == 0) {
 		r->out->sections++;
+		r->out->policies += !rule && (section->flags & CFGF_TITLE) != 0;
+		r->out->rules += rule;
+	}
 	bool open = r->tok.kind == TOKEN_OPEN;
 	if (open)
 		reader_advance(r);

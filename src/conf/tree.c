@@ -1,6 +1,7 @@
 /*
- * Knows how libconfuse is called: with a text in memory, with one callback for all values, and with no trust. Its parser carries no context and its lexer is
- * global, hence the one static pointer. After the parse the number of values and sections and the sentinel have to be what the syntax check wrote:
+ * Knows how libconfuse is called: with a text in memory, with one callback for all values, and with no trust. It copies the whole table of options for each section,
+ * some kilobytes a rule; that is why a section is taken out of the tree as soon as it was used. Its parser carries no context and its lexer is global,
+ * hence the one static pointer. After the parse the number of values and sections and the sentinel have to be what the syntax check wrote:
  * two readers that disagree about a security policy are a mistake, whoever is right.
  */
 #include "conf/tree.h"
@@ -42,6 +43,28 @@ int tree_note_value(cfg_t *section, cfg_opt_t *option, const char *text, void *r
 	return 0;
 }
 
+/* The section that has just ended is the last of its kind. libconfuse does not look at it again. */
+static int tree_remove(cfg_opt_t *option)
+{
+	return cfg_opt_rmnsec(option, option->nvalues - 1) == CFG_SUCCESS ? 0 : -1;
+}
+
+int tree_end_rule(cfg_t *direction, cfg_opt_t *option)
+{
+	parsing->sections++;
+	parsing->rule(parsing->ctx, direction, option->values[option->nvalues - 1]->section, (enum schema_direction)(option - direction->opts));
+	return tree_remove(option);
+}
+
+int tree_end_policy(cfg_t *file, cfg_opt_t *option)
+{
+	const cfg_t *section = option->values[option->nvalues - 1]->section;
+	(void)file;
+	parsing->sections += 1 + tree_count(section, POLICY_UPLOAD) + tree_count(section, POLICY_DOWNLOAD);
+	parsing->policy(parsing->ctx, section);
+	return tree_remove(option);
+}
+
 static void __attribute__((format(printf, 2, 0))) tree_error(cfg_t *section, const char *format, va_list args)
 {
 	char text[128];
@@ -49,39 +72,31 @@ static void __attribute__((format(printf, 2, 0))) tree_error(cfg_t *section, con
 	complain_mistake(parsing->complaints, (unsigned)section->line, "libconfuse: %s", text);
 }
 
-static size_t tree_count_sections(const cfg_t *section)
-{
-	size_t n = 0;
-	for (int i = 0; section->opts[i].name != NULL; i++) {
-		if (!schema_is_section(&section->opts[i]))
-			continue;
-		for (size_t k = 0; k < tree_count(section, i); k++)
-			n += 1 + tree_count_sections(tree_section(section, i, k));
-	}
-	return n;
-}
-
 static bool tree_agrees(const struct tree *tree, const struct syntax *text)
 {
-	return tree->values == text->values && tree_count_sections(tree->root) == text->sections && tree_count(tree->root, FILE_SENTINEL) == 1;
+	size_t rest = tree_count(tree->root, FILE_AUDIT) + tree_count(tree->root, FILE_SCANNER) + tree_count(tree->root, FILE_SPOOL);
+	return tree->values == text->values && tree->sections + rest == text->sections && tree_count(tree->root, FILE_POLICY) == 0 &&
+	       tree_count(tree->root, FILE_SENTINEL) == 1;
 }
 
-int tree_parse(struct tree *out, const struct syntax *text, struct arena *arena, struct conf_complaints *complaints)
+int tree_parse(struct tree *tree, const struct syntax *text)
 {
-	*out = (struct tree){ .arena = arena, .complaints = complaints };
-	parsing = out;
-	out->root = cfg_init(schema_file(), CFGF_NONE);
-	if (out->root == NULL)
+	tree->values = 0;
+	tree->sections = 0;
+	tree->root = cfg_init(schema_file(), CFGF_NONE);
+	if (tree->root == NULL)
 		return -ENOMEM;
-	cfg_set_error_function(out->root, tree_error);
-	size_t before = complaints->mistakes;
-	int r = cfg_parse_buf(out->root, text->text);
+	cfg_set_error_function(tree->root, tree_error);
+	size_t before = tree->complaints->mistakes;
+	parsing = tree;
+	int r = cfg_parse_buf(tree->root, text->text);
 	parsing = NULL;
-	if (r == CFG_SUCCESS && tree_agrees(out, text))
+	if (r == CFG_SUCCESS && tree_agrees(tree, text))
 		return 0;
-	if (complaints->mistakes == before)
-		complain_mistake(complaints, 0, "libconfuse: %s",
-		                 r == CFG_SUCCESS ? "it reads this text otherwise than it was checked" : "the text could not be parsed");
+	if (r != CFG_SUCCESS && tree->complaints->mistakes == before)
+		complain_mistake(tree->complaints, 0, "libconfuse: the text could not be parsed");
+	else if (r == CFG_SUCCESS)
+		complain_mistake(tree->complaints, 0, "libconfuse: it reads this text otherwise than it was checked");
 	return -EINVAL;
 }
 
@@ -117,8 +132,7 @@ struct tree_title tree_title(const cfg_t *section)
 {
 	struct tree_title out = { 0 };
 	char *end = NULL;
-	out.sequence = strtoul(section->title, &end, 10);
-	out.line = (unsigned)strtoul(end, &end, 10);
+	out.line = (unsigned)strtoul(section->title, &end, 10);
 	out.name = strcmp(end + 1, SYNTAX_UNUSABLE) == 0 ? NULL : end + 1;
 	return out;
 }

@@ -1,6 +1,6 @@
 /*
- * Which system calls libmagic and libclamav need once their libraries are loaded (traced over ClamAV's test files, every archive in tests/live and a database load), and which
- * they try without needing them.
+ * Which system calls libmagic and libclamav need once their libraries are loaded (traced over ClamAV's test files, every archive in
+ * tests/live and a database load), and which they try without needing them.
  */
 #include "inspector/confine.h"
 
@@ -94,20 +94,22 @@ static int confine_landlock(const struct confine *confine)
 
 /* Needed with any content. */
 static const int confine_allowed[] = {
-	SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat),
-	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(poll), SCMP_SYS(ppoll),
-	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
-	SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack),
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(times), SCMP_SYS(getrusage),
-	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(getrandom),
-	SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rseq), SCMP_SYS(membarrier),
+	SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(lseek),
+	SCMP_SYS(fstat), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(munmap), SCMP_SYS(mremap),
+	SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres),
+	SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(times), SCMP_SYS(getrusage),
+	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(uname),
+	SCMP_SYS(sysinfo), SCMP_SYS(getrandom), SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rseq),
+	SCMP_SYS(membarrier),
 };
 
 /* Needed to load a database and to unpack; Landlock says where. */
 static const int confine_unpacking[] = {
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(creat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat),
-	SCMP_SYS(faccessat2), SCMP_SYS(getdents64), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(rename),
-	SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(pwrite64), SCMP_SYS(fadvise64), SCMP_SYS(dup), SCMP_SYS(getcwd), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(fcntl),
+	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(creat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
+	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(getdents64), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
+	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(rename), SCMP_SYS(ftruncate), SCMP_SYS(fallocate),
+	SCMP_SYS(pwrite64), SCMP_SYS(fadvise64), SCMP_SYS(dup), SCMP_SYS(getcwd), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(fcntl),
 	SCMP_SYS(umask), SCMP_SYS(copy_file_range),
 };
 
@@ -116,13 +118,18 @@ static const struct {
 	int call;
 	int error;
 } confine_refused[] = {
-	{ SCMP_SYS(socket), EACCES }, { SCMP_SYS(connect), EACCES }, { SCMP_SYS(ioctl), ENOTTY }, { SCMP_SYS(clone3), ENOSYS }, { SCMP_SYS(clone), EAGAIN },
-	{ SCMP_SYS(kill), EPERM }, { SCMP_SYS(chmod), EPERM }, { SCMP_SYS(fchmod), EPERM }, { SCMP_SYS(fchmodat), EPERM }, { SCMP_SYS(chown), EPERM }, { SCMP_SYS(fchown), EPERM },
-	{ SCMP_SYS(lchown), EPERM }, { SCMP_SYS(utimensat), EPERM }, { SCMP_SYS(readlink), EACCES }, { SCMP_SYS(readlinkat), EACCES }, { SCMP_SYS(memfd_create), EPERM },
-	{ SCMP_SYS(prctl), EPERM }, { SCMP_SYS(sched_setscheduler), EPERM }, { SCMP_SYS(mbind), EPERM }, { SCMP_SYS(symlink), EPERM }, { SCMP_SYS(link), EPERM },
+	{ SCMP_SYS(socket), EACCES }, { SCMP_SYS(connect), EACCES }, { SCMP_SYS(ioctl), ENOTTY }, { SCMP_SYS(clone3), ENOSYS },
+	{ SCMP_SYS(clone), EAGAIN }, { SCMP_SYS(kill), EPERM }, { SCMP_SYS(chmod), EPERM }, { SCMP_SYS(fchmod), EPERM },
+	{ SCMP_SYS(fchmodat), EPERM }, { SCMP_SYS(chown), EPERM }, { SCMP_SYS(fchown), EPERM }, { SCMP_SYS(lchown), EPERM },
+	{ SCMP_SYS(utimensat), EPERM }, { SCMP_SYS(readlink), EACCES }, { SCMP_SYS(readlinkat), EACCES },
+	{ SCMP_SYS(memfd_create), EPERM }, { SCMP_SYS(prctl), EPERM }, { SCMP_SYS(sched_setscheduler), EPERM },
+	{ SCMP_SYS(mbind), EPERM }, { SCMP_SYS(symlink), EPERM }, { SCMP_SYS(link), EPERM },
 };
 
-static const int confine_by_name[] = { SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat2) };
+static const int confine_by_name[] = {
+	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access),
+	SCMP_SYS(faccessat2),
+};
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -154,7 +161,8 @@ static int confine_arguments(scmp_filter_ctx filter)
 	if (error == 0)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	for (size_t i = 0; error == 0 && i < COUNT(limits); i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)limits[i]));
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, SCMP_A0(SCMP_CMP_EQ, 0),
+		                         SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)limits[i]));
 	return error;
 }
 

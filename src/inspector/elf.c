@@ -1,6 +1,6 @@
 /*
- * Where an ELF file of either class and byte order says that it is a program. libmagic follows the dynamic section by descriptor only, and calls every such
- * program a shared library otherwise. Source: elf(5).
+ * Where an ELF file of either class and byte order says that it is a program. libmagic follows the dynamic section by descriptor only,
+ * and calls every such program a shared library otherwise. Source: elf(5).
  */
 #include "inspector/elf.h"
 

@@ -33,8 +33,9 @@ static void engine_alert(int fd, const char *name, void *context)
 }
 
 /*
- * What libraries load when they first need it, while that is still possible: the character sets in which web pages and documents hide text from a scanner. The converters are
- * never used; that they are open keeps their modules loaded. A set that this system does not have is one that libclamav could not read either.
+ * What libraries load when they first need it, while that is still possible: the character sets in which web pages and documents hide
+ * text from a scanner. The converters are never used; that they are open keeps their modules loaded. A set that this system does not have
+ * is one that libclamav could not read either.
  */
 static void engine_touch(void)
 {

@@ -1,4 +1,7 @@
-/* The inspector's life: limits, libraries, confinement, greeting, then one question after the other until the shim is gone or says something out of place. */
+/*
+ * The inspector's life: limits, libraries, confinement, greeting, then one question after the other until the shim is gone or says
+ * something out of place.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

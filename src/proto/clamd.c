@@ -124,12 +124,14 @@ enum clamd_reply clamd_next(struct clamd_reader *reader, struct span in)
 	const uint8_t *end = reader->reply == CLAMD_MORE ? memchr(in.p, '\0', in.n) : NULL;
 	size_t here = end != NULL ? (size_t)(end - in.p) : in.n;
 	if (reader->reply != CLAMD_MORE || here > sizeof(reader->line) - reader->length || (end != NULL && here + 1 != in.n)) {
-		reader->text = span_of(NULL, 0);
-		return reader->reply = CLAMD_BAD;
+		reader->reply = CLAMD_BAD;
+	} else {
+		memcpy(reader->line + reader->length, in.p, here);
+		reader->length += here;
+		if (end != NULL)
+			reader->reply = clamd_judge(reader);
 	}
-	memcpy(reader->line + reader->length, in.p, here);
-	reader->length += here;
-	if (end != NULL)
-		reader->reply = clamd_judge(reader);
+	if (reader->reply == CLAMD_BAD)
+		reader->text = span_of(NULL, 0);
 	return reader->reply;
 }

@@ -20,9 +20,12 @@ enum slot { SLOT_CLIENT_IN, SLOT_CLIENT_OUT, SLOT_CHILD_IN, SLOT_CHILD_OUT, SLOT
 
 void relay_init(struct relay *relay)
 {
-	memset(relay, 0, offsetof(struct relay, bounce));
-	for (int side = 0; side < SIDES; side++)
+	/* not the buffers: a page that is never touched costs no memory */
+	for (int side = 0; side < SIDES; side++) {
+		memset(&relay->lane[side], 0, offsetof(struct relay_lane, buffer));
 		relay->lane[side].in = relay->lane[side].out = -1;
+	}
+	memset((char *)relay + offsetof(struct relay, guard), 0, offsetof(struct relay, bounce) - offsetof(struct relay, guard));
 	relay->tap[0] = relay->tap[1] = -1;
 	relay->child = -1;
 }

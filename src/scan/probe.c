@@ -1,7 +1,8 @@
 /*
- * How the archives are built that tell a clamd with its alerts on from one without. They are made here, byte by byte, because each lies or is odd in a way that no archiver would
- * write. Formats: PKWARE APPNOTE 4.3 for zip, POSIX ustar for tar. The alerts were seen from ClamAV 1.4.6: with the limit below the announced size a tar member is
- * skipped and reported as Limits.Exceeded.MaxFileSize, above it there is nothing to report.
+ * How the archives are built that tell a clamd with its alerts on from one without. They are made here, byte by byte, because each lies
+ * or is odd in a way that no archiver would write. Formats: PKWARE APPNOTE 4.3 for zip, POSIX ustar for tar. The alerts were seen from
+ * ClamAV 1.4.6: with the limit below the announced size a tar member is skipped and reported as Limits.Exceeded.MaxFileSize, above it
+ * there is nothing to report.
  */
 #include "scan/probe.h"
 

@@ -1,4 +1,7 @@
-/* The way of one question: what is known without asking, who is asked for the rest and in which order, and how the answers become one finding. */
+/*
+ * The way of one question: what is known without asking, who is asked for the rest and in which order, and how the answers become one
+ * finding.
+ */
 #include "scan/scan.h"
 
 #include <stdio.h>

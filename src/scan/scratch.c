@@ -1,6 +1,7 @@
 /*
- * How a folder is made that cannot outlive its session for long: its maker holds a lock on it as long as it lives, and whoever comes next and gets
- * the lock knows that nobody uses the folder any more. Removal never follows a link, for what is in there was made by a process that reads hostile content.
+ * How a folder is made that cannot outlive its session for long: its maker holds a lock on it as long as it lives, and whoever comes next
+ * and gets the lock knows that nobody uses the folder any more. Removal never follows a link, for what is in there was made by a process
+ * that reads hostile content.
  */
 #include "scan/scratch.h"
 

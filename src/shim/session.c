@@ -1,5 +1,6 @@
 /* From a request to an exit status: configuration, policy, places, child, relay, and the records at both ends. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +204,7 @@ static void session_scan_setup(const struct session *session, struct scan_setup 
 		.address_count = session->conf.scanner.count,
 		.timeout = session->conf.scanner.timeout,
 		.max_memory = session->conf.scanner.max_memory,
+		.unconfined_ok = !session->conf.confine,
 	};
 	for (size_t i = 0; i < session->conf.scanner.count && i < SCAN_ADDRESSES; i++) {
 		const struct conf_clamd *from = &session->conf.scanner.address[i];
@@ -337,6 +339,7 @@ int session_run(struct session *session, const struct invocation *invocation)
 	session->invocation = invocation;
 	if (session_id(session) < 0 || session_configuration(session) < 0)
 		return SHIM_FAILED_STATUS;
+	(void)malloc_trim(0); /* what reading the configuration took is given back: sessions live long */
 	session->record_session.id = session->id;
 	session->record_session.who = &session->who.identity;
 	int error = identity_read(&session->who, invocation);

@@ -33,8 +33,9 @@ static void diag_syslog(const char *line)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return;
-	if (n > 0)
-		(void)sendto(fd, message, (size_t)n, MSG_NOSIGNAL, (const struct sockaddr *)&log, sizeof(log));
+	size_t length = n < 0 ? 0 : (size_t)n < sizeof(message) ? (size_t)n : sizeof(message) - 1;
+	if (length > 0)
+		(void)sendto(fd, message, length, MSG_NOSIGNAL, (const struct sockaddr *)&log, sizeof(log));
 	(void)close(fd);
 }
 

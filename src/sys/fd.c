@@ -154,7 +154,8 @@ ssize_t fd_receive(int socket, void *message, size_t cap, int *passed)
 	if (got < 0)
 		return -errno;
 	size_t count = fd_unpack(&header, passed);
-	if (count > 1 || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	bool hollow = got == 0 && count > 0; /* no bytes means the end, and the end brings nothing */
+	if (count > 1 || hollow || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		fd_close(passed);
 		return -EPROTO;
 	}

@@ -35,9 +35,10 @@ static bool spawn_descriptors(const struct spawn *spawn)
 	for (int i = 0; i < SPAWN_FDS; i++) {
 		if (from[i] < 0 && i < 3)
 			from[i] = open("/dev/null", i == 0 ? O_RDONLY | O_CLOEXEC : O_WRONLY | O_CLOEXEC);
-		if (from[i] >= 0)
-			from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, SPAWN_HIGH);
-		if (from[i] < 0 && i < 3)
+		if (from[i] < 0 && i == 3)
+			continue;
+		from[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, SPAWN_HIGH);
+		if (from[i] < 0)
 			return false;
 	}
 	for (int i = 0; i < SPAWN_FDS; i++)
@@ -138,8 +139,8 @@ int spawn_reap(pid_t pid, unsigned milliseconds)
 {
 	int status = 0;
 	pid_t done = waitpid(pid, &status, WNOHANG);
-	if (done == pid)
-		return status;
+	if (done != 0)
+		return done == pid ? status : -1; /* not our child, or no more: its number may be another's by now */
 	if (!spawn_ended(pid, milliseconds))
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0)

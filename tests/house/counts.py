@@ -7,6 +7,7 @@ TAP = "TAP version 13\n"
 # what it is about, meson's record of the program, passed, failed
 CASES = [
     ("two cases", {"result": "OK", "stdout": TAP + "1..2\n# s\nok - a\nok - b\n"}, 2, 0),
+    ("numbered cases, the plan last", {"result": "OK", "stdout": "ok 1 - a\nok 2\nok: no case\n1..2\n"}, 2, 0),
     ("one of them bad", {"result": "ERROR", "returncode": 1, "stdout": TAP + "1..2\nok - a\nnot ok - b\n  ---\n"}, 1, 1),
     ("no case at all, which meson calls skipped", {"result": "SKIP", "stdout": TAP + "1..0\n"}, 0, 1),
     ("all skipped", {"result": "OK", "stdout": TAP + "1..1\nok - a # SKIP why\n"}, 0, 1),

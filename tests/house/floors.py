@@ -32,7 +32,7 @@ LIBRARY_HEADERS = {
     "nettle/sha2.h": ("sys",),
 }
 LIBC_FOLDERS = ("sys", "linux", "arpa", "netinet", "net")
-LIBC_HEADERS = PURE_HEADERS | {"ctype.h", "dirent.h", "elf.h", "err.h", "fcntl.h", "fnmatch.h", "ftw.h", "getopt.h", "glob.h", "grp.h", "iconv.h", "libgen.h", "link.h", "locale.h",
+LIBC_HEADERS = PURE_HEADERS | {"ctype.h", "dirent.h", "elf.h", "err.h", "fcntl.h", "fnmatch.h", "ftw.h", "getopt.h", "glob.h", "grp.h", "iconv.h", "libgen.h", "link.h", "locale.h", "malloc.h",
                                "netdb.h", "paths.h", "poll.h", "pwd.h", "sched.h", "signal.h", "spawn.h", "stdatomic.h", "stdlib.h", "strings.h", "syslog.h",
                                "termios.h", "time.h", "unistd.h"}
 

@@ -18,11 +18,16 @@ def compare(where, files, rows):
         yield f"{where}/meson.build: the row {stem} has no source"
 
 
+def is_helper(tree, stem):
+    """A program that a test starts: built by the same file, and no test itself."""
+    return f"'{stem}.c'" in tree.text("tests/unit/meson.build") and "criterion" not in tree.text(f"tests/unit/{stem}.c")
+
+
 def check_units(tree):
     rows = [f"{folder}_{module}" for folder, module in ROW.findall(tree.text("tests/unit/meson.build"))]
     for row in sorted({row for row in rows if rows.count(row) > 1}):
         yield f"tests/unit/meson.build: the row {row} twice"
-    yield from compare("tests/unit", stems(tree, "tests/unit"), set(rows))
+    yield from compare("tests/unit", {stem for stem in stems(tree, "tests/unit") if not is_helper(tree, stem)}, set(rows))
 
 
 def check_fuzz(tree):
@@ -37,6 +42,13 @@ def check_fuzz(tree):
     for name in tree.files("tests/fuzz/dict"):
         if name.split("/")[-1].removesuffix(".dict") not in rows:
             yield f"{name}: of no target"
+
+
+def check_golden(tree):
+    build = "tests/golden/meson.build"
+    for name in tree.files("tests/golden", suffixes=(".txt",)):
+        if not tree.has(build) or f"'{name.split('/')[-1]}'" not in tree.text(build):
+            yield f"{name}: not in {build}"
 
 
 def check_sources(tree):
@@ -67,16 +79,21 @@ def _registered(tree):
 def check(tree):
     yield from check_units(tree)
     yield from check_fuzz(tree)
+    yield from check_golden(tree)
     yield from check_sources(tree)
     yield from check_modules(tree)
 
 
 PLANTS = [
     ("a unit test without a row", created("tests/unit/base_planted.c", "/* . */\n"), "base_planted.c: in no row"),
+    ("a test that is built as a helper", lambda tree: (created("tests/unit/base_planted.c", "#include <criterion/criterion.h>\n")(tree),
+                                                       appended("tests/unit/meson.build", "executable('x', 'base_planted.c')\n")(tree)),
+     "base_planted.c: in no row"),
     ("a row without a unit test", appended("tests/unit/meson.build", "  ['base', 'planted'],\n"), "row base_planted has no source"),
     ("a fuzz target without a row", created("tests/fuzz/proto_planted.c", "/* . */\n"), "proto_planted.c: in no row"),
     ("a fuzz target without a seed", appended("tests/fuzz/meson.build", "  'proto_planted': ['base_lib'],\n"), "corpus/proto_planted: no seed"),
     ("a corpus without a target", created("tests/fuzz/corpus/planted/1", "x"), "of no target"),
+    ("a transcript that nobody plays", created("tests/golden/planted.txt", "x\n"), "planted.txt: not in"),
     ("a source that is not built", created("src/base/planted.c", "/* . */\n"), "planted.c: not built"),
     ("a header that nobody includes", created("include/base/planted.h", "/* . */\n"), "included by nobody"),
     ("a unit test that went away", removed(_registered), "has no source"),

@@ -1,6 +1,7 @@
 /*
- * Tries from inside the inspector's confinement what it must not be able to do. Each attempt is harmless and is made first without confinement, where it has to succeed: so a
- * refusal is the confinement's doing. Each runs in a process of its own; one that the filter kills was refused too. Prints TAP.
+ * Tries from inside the inspector's confinement what it must not be able to do. Each attempt is harmless and is made first without
+ * confinement, where it has to succeed: so a refusal is the confinement's doing. Each runs in a process of its own; one that the filter
+ * kills was refused too. Prints TAP.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -87,9 +87,7 @@ def members(name, *packed):
 def deep(name, levels):
     data = b'text ' + MARKER
     for _ in range(levels):
-        z = Zip('level')
-        z.add((data, zlib.crc32(data), len(data)), method=0)
-        z.close()
+        members('level', Zip.pack([data]))
         with open(path('level'), 'rb') as f:
             data = f.read()
     os.replace(path('level'), path(name))
@@ -108,7 +106,7 @@ def make_rows():
     members('zip-many', *[Zip.pack([b'%d' % i]) for i in range(10050)], marked)
     deep('zip-deep', 20)
     with open(path('plain'), 'wb') as f:
-        f.write(b'text ' + MARKER + b'\n')
+        f.write(b'text ' * 500 + MARKER + b' text' * 500)  # long enough to be packed
     for tool in (['zip', '-q', '-P', 'secret', path('zip-encrypted.zip')], ['7z', 'a', '-bso0', '-psecret', path('7z-encrypted.7z')],
                  ['7z', 'a', '-bso0', '-psecret', '-mhe=on', path('7z-hidden.7z')], ['7z', 'a', '-bso0', path('whole.7z')],
                  ['7z', 'a', '-bso0', '-tzip', '-mm=lzma', path('zip-lzma.zip')]):
@@ -152,7 +150,7 @@ ROWS = {
     'zip-many': ('too-deep', '-'),
     'zip-broken': ('damaged', '-'),
     '7z-broken': ('damaged', '-'),
-    'cab-broken': ('damaged', '-'),
+    'cab-broken': ('damaged', 'Test.Clam.UNOFFICIAL'),
     'zip-lzma.zip': ('damaged', '-'),
     'zip-huge': ('too-large', '-'),
     '2058': ('too-large', '-'),
@@ -167,7 +165,7 @@ class Clamd:
             s.bind(('127.0.0.1', 0))
             self.port = s.getsockname()[1]
         lines = {'LocalSocket': self.socket, 'TCPSocket': self.port, 'TCPAddr': '127.0.0.1', 'DatabaseDirectory': database or path('database'), 'Foreground': 'yes', 'User': 'root',
-                 'TemporaryDirectory': BASE, 'DisableCache': 'yes', **options}
+                 'TemporaryDirectory': BASE, **options}
         with open(path(f'{name}.conf'), 'w') as f:
             f.writelines(f'{key} {value}\n' for key, value in lines.items())
         with open(self.log, 'wb') as log:
@@ -308,10 +306,11 @@ class Daemon(Rows):
     def test_rows_by_descriptor(self):
         self.check(scan('clamd', f'unix:{self.clamd.socket}', list(ROWS)), ROWS)
         with open(self.clamd.log, errors='replace') as f:
-            self.assertIn('fd[', f.read(), 'by descriptor')
+            self.assertIn(path('plain') + ': Test.Marker', f.read(), 'by descriptor: clamd sees the file itself')
 
     def test_rows_by_stream(self):
-        self.check(scan('clamd', f'tcp:127.0.0.1:{self.clamd.port}', list(ROWS)), ROWS)
+        rows = {name: right for name, right in ROWS.items() if LONG or name not in ('zip-sum', 'zip-many')}
+        self.check(scan('clamd', f'tcp:127.0.0.1:{self.clamd.port}', list(rows)), rows)
 
     def test_next_address(self):
         found = scan('clamd', f'unix:{BASE}/nobody,tcp:127.0.0.1:{self.clamd.port}', ['plain', 'clean'], need='type+scan')
@@ -344,7 +343,8 @@ class Careless(Rows):
         clamd = Clamd(name, options)
         try:
             for way in by:
-                found = scan('clamd', f'unix:{clamd.socket}' if way == 'unix' else f'tcp:127.0.0.1:{clamd.port}', rows)
+                chosen = rows if way == 'unix' or LONG else [row for row in rows if row in self.STREAMED]
+                found = scan('clamd', f'unix:{clamd.socket}' if way == 'unix' else f'tcp:127.0.0.1:{clamd.port}', chosen)
                 self.check_never_clean(found)
                 for row, finding in found.items():
                     with self.subTest(row=row, way=way):
@@ -352,7 +352,8 @@ class Careless(Rows):
         finally:
             clamd.close()
 
-    ALL = [name for name in ROWS if name not in ('zip-sum',)]
+    ALL = [name for name in ROWS if LONG or name not in ('zip-sum', 'zip-many', '101-front')]
+    STREAMED = ('clean', 'plain', '26', '101-end', 'zip-110', 'zip-deep', '7z-encrypted.7z')
 
     def test_upstream_defaults(self):
         self.against('upstream', {}, self.ALL, {'scanner-blind', 'too-large', 'encrypted', 'damaged'})

@@ -4,7 +4,8 @@
  *   scan_file INSPECTOR libclamav DATABASE TIMEOUT NEED FILE...
  *   scan_file INSPECTOR clamd ADDRESS[,ADDRESS...] TIMEOUT NEED FILE...
  *
- * ADDRESS is unix:PATH or tcp:HOST:PORT; NEED is type, scan or type+scan. FILE may be NAME:BYTES for its first bytes alone. A line: known unscannable|- type|- virus|- detail.
+ * ADDRESS is unix:PATH or tcp:HOST:PORT; NEED is type, scan or type+scan. FILE may be NAME:BYTES for its first bytes alone. A line: known
+ * unscannable|- type|- virus|- detail.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,6 +2,7 @@
 import os
 import random
 import re
+import shutil
 
 import tree
 
@@ -70,6 +71,12 @@ class Stage:
         path = os.path.join(os.fsencode(self.remote), os.fsencode(name))
         os.symlink(target, path)
         self.live.own(path)
+
+    def clear(self):
+        """Gives the room back."""
+        if os.environ.get('XFERWARDEN_LIVE_KEEP') != '1':
+            for folder in (self.local, self.remote):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def up(self, sources, target='', **how):
         """target is below remote unless it is absolute, or raw text for the remote shell."""

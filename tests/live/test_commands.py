@@ -98,16 +98,24 @@ class Commands(unittest.TestCase):
         self.assertNotIn(b'root:', done.out)
 
     def test_as_a_login_shell(self):
-        """sshd calls a login shell with -c and the request; no ForceCommand is needed."""
-        shim = f'{self.live.base}/bin/xferwarden'
+        """sshd calls a login shell with -c and the request; no ForceCommand is needed. The installed configuration is the one that counts."""
+        shim, ctl = f'{self.live.base}/bin/xferwarden', f'{self.live.base}/bin/xferwardenctl'
+        conf = world.must([ctl, '--help']).decode().partition('The configuration is ')[2].split()[0]
+        shelf = os.path.dirname(os.path.dirname(conf))
+        if shelf == '/etc' or not os.path.isdir(shelf):
+            self.skipTest(f'{shelf} cannot be covered for a moment')
         d = self.folder()
         env = {'HOME': self.live.home, 'USER': self.live.user, 'PATH': '/usr/bin:/bin', 'SSH_CONNECTION': '127.0.0.1 1 127.0.0.1 2'}
-        run_as = ['setpriv', f'--reuid={self.live.uid}', f'--regid={self.live.gid}', '--clear-groups', '--']
-        done = world.run(run_as + [shim, '-f', self.gate.conf, '-c', f'scp -t {shlex.quote(d)}'], data=b'C0644 2 a\nhi\0', env=env)
+        cover = f'mount -t tmpfs none {shelf} && mkdir {os.path.dirname(conf)} && install -m 644 {self.gate.conf} {conf} && exec "$@"'
+        run_as = ['unshare', '-m', 'sh', '-c', cover, 'sh', 'setpriv', f'--reuid={self.live.uid}', f'--regid={self.live.gid}', '--clear-groups', '--']
+        done = world.run(run_as + [shim, '-c', f'scp -t {shlex.quote(d)}'], data=b'C0644 2 a\nhi\0', env=env)
         self.assertEqual((done.status, done.out, os.listdir(d)), (0, bytes(3), ['a']), done)
-        done = world.run(run_as + [shim, '-f', self.gate.conf, '-c', 'id'], env=env)
-        self.assertNotEqual(done.status, 0)
-        self.assertNotIn(b'uid', done.out)
+        for request in ('id', 'sh', ''):
+            done = world.run(run_as + [shim, '-c', request], env=env)
+            self.assertNotEqual(done.status, 0)
+            self.assertNotIn(b'uid', done.out)
+        done = world.run(run_as + [shim, '-f', self.gate.conf, '-c', f'scp -t {shlex.quote(d)}'], env=env)
+        self.assertNotEqual(done.status, 0, 'a login shell is never called with both')
 
     def test_configuration_in_doubt(self):
         """A file that others may write, or with a mistake in it, permits nothing."""

@@ -125,7 +125,7 @@ class Targets(unittest.TestCase):
     @at_each_gate
     def test_kernel_names(self, s):
         s.here('x', b'data')
-        for target in ('/dev/stdout', '/dev/null', '/proc/self/fd/1', '/proc/self/cwd/x', '/dev/shm/' + s.word, '/sys/x', '/dev/tcp/127.0.0.1/1'):
+        for target in ('/dev/stdout', '/dev/null', '/proc/self/fd/1', '/proc/self/x', '/dev/shm/' + s.word, '/sys/x', '/dev/tcp/127.0.0.1/1'):
             with self.subTest(target=target):
                 done = s.up(['x'], target)
                 self.assertEqual(done.status, 1, done)

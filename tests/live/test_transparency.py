@@ -295,7 +295,7 @@ def up_recursive_with_oddities(s):
     s.up(['d'], '', recursive=True)
 
 
-@case(ok=None, needs={'several', 'message'})
+@case(ok=None, needs={'recursive'})  # libssh's user would have to see to it
 def up_folder_without_r(s):
     s.here('a', b'1')
     s.here('d/x', b'2')
@@ -512,6 +512,7 @@ def perform(live, gate, client, one, half):
     result = {'said': s.said(), 'remote': tree.look(s.remote, times), 'local': tree.look(s.local, times), 'status': [r.status for r in s.results]}
     if gate.gated:
         result['audit'] = audit.complaints(s, name.startswith('up_'))
+    s.clear()
     return result
 
 
@@ -565,7 +566,7 @@ def gated_test(one, name, half):
     def test(self):
         bare, gated = Outcomes.get(one[0], name, 'b0'), Outcomes.get(one[0], name, half)
         wrong = []
-        if one[0] in OWN_WORDS or (half != 'g0' and one[5] and name in NOT_LOOKING):
+        if one[0] in OWN_WORDS or (one[5] and (name == 'libssh' or half != 'g0' and name in NOT_LOOKING)):
             pass
         elif DIED in bare['said'][0][2]:  # refusals come last for its sake, and it does not die; more arrives than without us
             self.assertEqual([(s, o, e.replace(DIED, b'')) for s, o, e in bare['said']], gated['said'])
@@ -574,6 +575,8 @@ def gated_test(one, name, half):
         elif gated['said'] != bare['said']:
             wrong += ['said:'] + [f'  bare  {b}\n  gated {g}' for b, g in zip(bare['said'], gated['said']) if b != g]
         wrong += ['on the server, bare / gated: ' + d for d in tree.difference(bare['remote'], gated['remote'])]
+        if name == 'scppy' and one[0].startswith('down_') and bare['status'] != [0]:  # ends at the first refusal, and with us more comes before it
+            gated = dict(gated, local={k: v for k, v in gated['local'].items() if k in bare['local']})
         wrong += ['at the client, bare / gated: ' + d for d in tree.difference(bare['local'], gated['local'])]
         wrong += ['audit: ' + a for a in gated['audit']]
         if wrong:

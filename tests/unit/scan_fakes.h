@@ -155,8 +155,9 @@ __attribute__((constructor)) static void fake_inspector(int count, char **argume
 }
 
 /*
- * A clamd on a unix socket. Each connection takes the next line of the script, the last one for ever. A line is the reply, sent once the question is whole; in front of it:
- * "%" in pieces, "_" without its NUL, "=" the same and then closed, "#" before the question is whole. Alone: "-" closes without a reply, "!" closes at once, "~" says nothing.
+ * A clamd on a unix socket. Each connection takes the next line of the script, the last one for ever. A line is the reply, sent once the
+ * question is whole; in front of it: "%" in pieces, "_" without its NUL, "=" the same and then closed, "#" before the question is whole.
+ * Alone: "-" closes without a reply, "!" closes at once, "~" says nothing.
  */
 struct fake_clamd {
 	pid_t pid;

@@ -1,6 +1,6 @@
 /*
- * scan/scan against inspectors and clamds that misbehave. A fake inspector is this very program, started under a name that says what it does wrong; a fake
- * clamd is a process that follows a script of replies, one a connection, and reports what it was sent.
+ * scan/scan against inspectors and clamds that misbehave. A fake inspector is this very program, started under a name that says what it
+ * does wrong; a fake clamd is a process that follows a script of replies, one a connection, and reports what it was sent.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

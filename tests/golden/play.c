@@ -1,0 +1,355 @@
+/*
+ * A relay without descriptors: carries out the guard's steps with buffers, asks a script for the answers, and writes down what happened. Pieces of
+ * one movement are written as one line, so that a playing reads the same however its bytes were cut.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "play.h"
+
+enum { PLAY_STEPS_MAX = 2000000, PLAY_SHOWN = 40 };
+
+struct play_lane {
+	uint8_t *bytes;      /* exactly n, so that a read beyond is seen */
+	size_t n;
+	struct span left;
+	bool ended;
+};
+
+struct play {
+	const struct scene *scene;
+	const struct lines *body;
+	struct lines *out;
+	size_t at, answer;               /* the line that is played; where its answers are looked for */
+	struct guard *guard;
+	struct play_lane lane[SIDES];
+	uint8_t *spool;
+	size_t spooled;
+	struct {                         /* the movement that is under way */
+		const char *verb;
+		enum side to;
+		uint64_t count;
+		uint8_t shown[PLAY_SHOWN];
+	} move;
+	char *path[GUARD_DEPTH_MAX + 2]; /* of the folder at each depth */
+	char real[4200], asked[4200];
+	enum play_cut cut;
+	unsigned seed;
+	bool done;
+};
+
+static void play_line(struct play *play, char *line)
+{
+	if (play->out->n == PLAY_LINES)
+		play_die("more happens than a script can hold");
+	play->out->at[play->out->n++] = line;
+}
+
+static const char *side_word(enum side side)
+{
+	return side == CLIENT ? "client" : "child";
+}
+
+static void play_settle(struct play *play)
+{
+	uint64_t n = play->move.count;
+	if (n == 0)
+		return;
+	char *shown = n > PLAY_SHOWN || strcmp(play->move.verb, "pads") == 0 ? play_text("%s", "") : play_quote(span_of(play->move.shown, (size_t)n));
+	const char *to = strcmp(play->move.verb, "holds") == 0 ? "" : play->move.to == CLIENT ? " to client" : " to child";
+	play_line(play, play_text("\t%s %llu%s%s%s", play->move.verb, (unsigned long long)n, to, shown[0] ? " " : "", shown));
+	free(shown);
+	play->move.count = 0;
+}
+
+static void play_move(struct play *play, const char *verb, enum side to, struct span bytes, uint64_t n)
+{
+	if (play->move.count > 0 && (strcmp(play->move.verb, verb) != 0 || play->move.to != to))
+		play_settle(play);
+	play->move.verb = verb;
+	play->move.to = to;
+	for (uint64_t i = 0; i < bytes.n && play->move.count + i < PLAY_SHOWN; i++)
+		play->move.shown[play->move.count + i] = bytes.p[i];
+	play->move.count += n;
+}
+
+/* The script's answer to a question: of the next line with one, before the next input, that begins with the question's first word. */
+static const char *play_answer(struct play *play, const char *question, const char *otherwise)
+{
+	size_t word = strcspn(question + 1, " ") + 1;
+	for (size_t i = play->answer; i < play->body->n && play->body->at[i][0] == '\t'; i++) {
+		const char *line = play->body->at[i], *answer = NULL;
+		for (const char *next = line; (next = strstr(next, " = ")) != NULL; next += 3)
+			answer = next + 3;
+		if (answer == NULL || strncmp(line, question, word) != 0 || line[word] != ' ')
+			continue;
+		play->answer = i + 1;
+		return answer;
+	}
+	return otherwise;
+}
+
+/* Writes down a question with its answer; frees the question. */
+static const char *play_ask(struct play *play, char *question, const char *otherwise)
+{
+	play_settle(play);
+	const char *answer = play_answer(play, question, otherwise);
+	play_line(play, play_text("%s = %s", question, answer));
+	free(question);
+	return answer;
+}
+
+static uint64_t play_piece(struct play *play, uint64_t n)
+{
+	if (play->cut == PLAY_WHOLE || n <= 1)
+		return n;
+	if (play->cut == PLAY_BYTES)
+		return n > 4096 ? 1021 : 1;
+	play->seed = play->seed * 1103515245u + 12345u;
+	uint64_t most = n > 4096 ? 5000 : 9;
+	uint64_t piece = 1 + (play->seed >> 16) % most;
+	return piece < n ? piece : n;
+}
+
+static bool play_room(const struct play *play, uint64_t n)
+{
+	return n <= play->scene->room && play->spooled <= play->scene->room - n;
+}
+
+static void play_keep(struct play *play, struct span bytes)
+{
+	play->spool = realloc(play->spool, play->spooled + bytes.n + 1);
+	if (play->spool == NULL)
+		abort();
+	memcpy(play->spool + play->spooled, bytes.p, bytes.n);
+	play->spooled += bytes.n;
+}
+
+static bool play_take(struct play *play, enum side lane, const struct step *step)
+{
+	struct span *left = &play->lane[lane].left;
+	bool keep = step->kind == STEP_HOLD || step->keep;
+	if (keep && !play_room(play, step->count)) {
+		play_settle(play);
+		play_line(play, play_text("\tfinds no room for %llu", (unsigned long long)step->count));
+		guard_spool_failed(play->guard);
+		return true;
+	}
+	if (left->n == 0)
+		return false;
+	struct span bytes = span_take(left, (size_t)play_piece(play, step->count < left->n ? step->count : left->n));
+	if (keep)
+		play_keep(play, bytes);
+	play_move(play, step->kind == STEP_HOLD ? "holds" : step->keep ? "passes and keeps" : "passes", step->to, bytes, bytes.n);
+	guard_moved(play->guard, bytes.n);
+	return true;
+}
+
+static void play_release(struct play *play, const struct step *step)
+{
+	if (step->offset > play->spooled || step->count > play->spooled - step->offset)
+		play_die("line %zu: release beyond the spool", play->at);
+	uint64_t n = play_piece(play, step->count);
+	play_move(play, "releases", step->to, span_of(play->spool + step->offset, (size_t)n), n);
+	guard_moved(play->guard, n);
+}
+
+static void play_resolve(struct play *play, const struct step *step)
+{
+	static const char *const kinds[] = { [ENTRY_FILE] = "file", [ENTRY_DIRECTORY] = "directory" };
+	char *name = play_quote(step->bytes);
+	const char *answer = play_ask(play, play_text("\tresolves %s %s in %llu", kinds[step->entry], name, (unsigned long long)step->count),
+		play->scene->setup.direction == DOWNLOAD ? kinds[step->entry] : "absent");
+	free(name);
+	if (step->count > GUARD_DEPTH_MAX)
+		play_die("resolve at depth %llu", (unsigned long long)step->count);
+	char *folder = play->path[step->count];
+	char *path = play_text("%s%s%.*s", folder ? folder : "", folder ? "/" : "", (int)step->bytes.n, (const char *)step->bytes.p);
+	struct place place = answer_place(answer, path, play->real, play->asked);
+	free(play->path[step->count + 1]);
+	play->path[step->count + 1] = path;
+	guard_resolved(play->guard, &place);
+}
+
+static void play_question(struct play *play, const struct step *step)
+{
+	char *line;
+	if (step->kind == STEP_ENTER)
+		line = play_text("\tenters %llu", (unsigned long long)step->count);
+	else
+		line = play_text("\t%s", step->kind == STEP_PIN ? "pins" : "scrubs");
+	const char *answer = play_ask(play, line, "yes");
+	guard_confirmed(play->guard, strcmp(answer, "yes") == 0);
+}
+
+static void play_inspect(struct play *play, const struct step *step)
+{
+	if (step->count != play->spooled)
+		play_die("inspect of %llu bytes, but the spool has %zu", (unsigned long long)step->count, play->spooled);
+	bool type = step->need == FACT_TYPE;
+	char *line = play_text("\tinspects %llu for %s", (unsigned long long)step->count, type ? "type" : "scan");
+	struct finding found = answer_finding(play_ask(play, line, type ? "type text/plain" : "clean"), step->need);
+	guard_found(play->guard, &found);
+}
+
+static void play_say(struct play *play, const struct step *step)
+{
+	char *quoted = play_quote(step->bytes);
+	play_settle(play);
+	play_line(play, play_text("\ttells %s %s", side_word(step->to), quoted));
+	free(quoted);
+}
+
+static bool play_step(struct play *play, enum side lane, const struct step *step)
+{
+	switch (step->kind) {
+	case STEP_READ:
+		if (play->lane[lane].left.n > 0)
+			play_die("line %zu: more bytes are wanted, but some are left", play->at);
+		return false;
+	case STEP_WAIT:
+		return false;
+	case STEP_SEND:
+		play_say(play, step);
+		return true;
+	case STEP_PASS:
+	case STEP_HOLD:
+		return play_take(play, lane, step);
+	case STEP_RELEASE:
+		play_release(play, step);
+		return true;
+	case STEP_PAD: {
+		uint64_t n = play_piece(play, step->count);
+		play_move(play, "pads", step->to, span_of(NULL, 0), n);
+		guard_moved(play->guard, n);
+		return true;
+	}
+	case STEP_DROP:
+		play->spooled = 0;
+		play_settle(play);
+		play_line(play, play_text("\tdrops"));
+		return true;
+	case STEP_RESOLVE:
+		play_resolve(play, step);
+		return true;
+	case STEP_ENTER:
+	case STEP_PIN:
+	case STEP_SCRUB:
+		play_question(play, step);
+		return true;
+	case STEP_INSPECT:
+		play_inspect(play, step);
+		return true;
+	case STEP_RECORD:
+		guard_recorded(play->guard, strcmp(play_ask(play, show_record(step->record), "written"), "written") == 0);
+		return true;
+	case STEP_SHUT:
+		play_settle(play);
+		play_line(play, play_text(step->count ? "\tkills" : "\tshuts"));
+		return true;
+	case STEP_DONE:
+		play_settle(play);
+		play_line(play, play_text("\tdone %llu", (unsigned long long)step->count));
+		play->done = true;
+		return false;
+	}
+	return false;
+}
+
+/* As the relay does: each lane in turn, until neither has anything to do; once more, as a lane may hand over to the other without a step. */
+static void play_run(struct play *play)
+{
+	unsigned steps = 0, parked = 0;
+	for (enum side lane = CLIENT; parked < 2 * SIDES && !play->done; lane = lane == CLIENT ? CHILD : CLIENT) {
+		bool moved = false;
+		for (;;) {
+			struct step step = guard_next(play->guard, lane, &play->lane[lane].left);
+			if (++steps > PLAY_STEPS_MAX)
+				play_die("line %zu: no end of steps", play->at);
+			if (!play_step(play, lane, &step))
+				break;
+			moved = true;
+		}
+		parked = moved ? 1 : parked + 1;
+	}
+}
+
+static void play_feed(struct play *play, enum side side, const uint8_t *bytes, size_t n)
+{
+	struct play_lane *lane = &play->lane[side];
+	size_t left = lane->left.n;
+	uint8_t *joined = malloc(left + n > 0 ? left + n : 1);
+	if (joined == NULL)
+		abort();
+	if (left > 0)
+		memcpy(joined, lane->left.p, left);
+	memcpy(joined + left, bytes, n);
+	free(lane->bytes);
+	lane->bytes = joined;
+	lane->left = span_of(joined, left + n);
+}
+
+static void play_says(struct play *play, enum side side, const char *text)
+{
+	size_t n;
+	uint8_t *bytes = play_unquote(&text, &n);
+	struct span rest = span_of(bytes, n);
+	if (*text != '\0')
+		play_die("something follows the quote: %s", text);
+	while (rest.n > 0) {
+		bool middle = n > 4096 && rest.n < n - 200 && rest.n > 1500;
+		size_t most = middle || play->cut == PLAY_WHOLE ? rest.n : rest.n < 400 ? rest.n : 400;
+		struct span piece = span_take(&rest, middle && play->cut != PLAY_WHOLE ? 1021 : (size_t)play_piece(play, most));
+		play_feed(play, side, piece.p, piece.n);
+		play_run(play);
+	}
+	free(bytes);
+}
+
+static void play_input(struct play *play, const char *line)
+{
+	if (strncmp(line, "client says ", 12) == 0) {
+		play_says(play, CLIENT, line + 12);
+	} else if (strncmp(line, "child says ", 11) == 0) {
+		play_says(play, CHILD, line + 11);
+	} else if (strcmp(line, "client ends") == 0 || strcmp(line, "child ends") == 0) {
+		guard_ended(play->guard, line[1] == 'l' ? CLIENT : CHILD);
+		play_run(play);
+	} else if (strcmp(line, "client is gone") == 0) {
+		guard_client_left(play->guard);
+		play_run(play);
+	} else if (strcmp(line, "time is up") == 0) {
+		guard_aborted(play->guard, REASON_TIMEOUT);
+		play_run(play);
+	} else {
+		play_die("line not understood: %s", line);
+	}
+}
+
+void play(const struct scene *scene, const struct lines *body, enum play_cut cut, unsigned seed, struct lines *out)
+{
+	struct play play = { .scene = scene, .body = body, .out = out, .cut = cut, .seed = seed };
+	play.guard = malloc(sizeof(*play.guard));
+	if (play.guard == NULL)
+		abort();
+	guard_init(play.guard, &scene->setup);
+	if (scene->operand != NULL)
+		guard_defer(play.guard, span_str(scene->operand));
+	for (play.at = 0; play.at < body->n; play.at++) {
+		const char *line = body->at[play.at];
+		if (line[0] == '\t')
+			continue;
+		if (play.done)
+			play_die("after the end: %s", line);
+		play_line(&play, play_text("%s", line));
+		play.answer = play.at + 1;
+		play_input(&play, line);
+		play_settle(&play);
+	}
+	for (size_t i = 0; i < sizeof(play.path) / sizeof(play.path[0]); i++)
+		free(play.path[i]);
+	free(play.lane[CLIENT].bytes);
+	free(play.lane[CHILD].bytes);
+	free(play.spool);
+	free(play.guard);
+}
