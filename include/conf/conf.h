@@ -83,4 +83,10 @@ int conf_parse(struct conf *out, const char *text, size_t length, struct conf_co
 /* Accepts a zeroed struct; leaves one. */
 void conf_free(struct conf *);
 
+/*
+ * The same for a program that lives on with it: the file is read in a child process, which takes the parser's memory with it. *out stays in read-only memory to the
+ * process's end; it is not for conf_free. Warnings are not handed over. Not with threads.
+ */
+int conf_load_aside(struct conf *out, const char *path, struct conf_complaints *complaints);
+
 #endif

@@ -1,6 +1,7 @@
 /*
- * The words of a configuration file with their lines. It knows the part of libconfuse's lexical rules that means the same to a reader and to libconfuse; all else
- * comes back as a token with a fault: environment references, escapes, strings over several lines, unquoted patterns.
+ * The words of a configuration file with their lines. It knows the part of libconfuse's lexical rules that means the same to a reader and
+ * to libconfuse; all else comes back as a token with a fault: environment references, escapes, strings over several lines, unquoted
+ * patterns.
  */
 #ifndef XFERWARDEN_CONF_LEXER_H
 #define XFERWARDEN_CONF_LEXER_H

@@ -1,4 +1,7 @@
-/* The state of the syntax check, shared by its three parts: reader.c (tokens in, text out), repair.c (what was meant), syntax.c (the grammar). */
+/*
+ * The state of the syntax check, shared by its three parts: reader.c (tokens in, text out), repair.c (what was meant), syntax.c (the
+ * grammar).
+ */
 #ifndef XFERWARDEN_CONF_READER_H
 #define XFERWARDEN_CONF_READER_H
 

@@ -1,6 +1,6 @@
 /*
- * Every section and option of the configuration, once: the tables that libconfuse parses by are also those that the syntax check and the builder use.
- * All values are strings to libconfuse and come back as struct conf_value, which knows its line.
+ * Every section and option of the configuration, once: the tables that libconfuse parses by are also those that the syntax check and the
+ * builder use. All values are strings to libconfuse and come back as struct conf_value, which knows its line.
  */
 #ifndef XFERWARDEN_CONF_SCHEMA_H
 #define XFERWARDEN_CONF_SCHEMA_H
@@ -64,12 +64,13 @@ enum schema_rule {
 	RULE_OPTION_UNKNOWN,
 };
 
-/* Enough for the options of any one section; a section in a section in a section is as deep as it goes. */
-enum { SCHEMA_OPTIONS_MAX = 16, SCHEMA_DEPTH_MAX = 4 };
+/* Enough for the options of any one section. */
+enum { SCHEMA_OPTIONS_MAX = 16 };
 
 /*
- * Options that the syntax check writes and users can't. The sentinel is the last one of the file: libconfuse finds it at the top level only if every section ended.
- * The other says that a policy or rule has names that were left out because nobody knows them, so that what it lacks is not worth another complaint.
+ * Options that the syntax check writes and users can't. The sentinel is the last one of the file: libconfuse finds it at the top level
+ * only if every section ended. The other says that a policy or rule has names that were left out because nobody knows them, so that what
+ * it lacks is not worth another complaint.
  */
 #define SCHEMA_SENTINEL "-end"
 #define SCHEMA_UNKNOWN "-unknown"

@@ -1,6 +1,7 @@
 /*
- * Finds every mistake of syntax and every unknown name in one pass, and writes the text anew for libconfuse: comments left out, each value on its line, what was
- * mistaken left out or repaired, so that the values in the rest can be checked as well. A text that was repaired is never accepted: a repair is a mistake.
+ * Finds every mistake of syntax and every unknown name in one pass, and writes the text anew for libconfuse: comments left out, each
+ * value on its line, what was mistaken left out or repaired, so that the values in the rest can be checked as well. A text that was
+ * repaired is never accepted: a repair is a mistake.
  */
 #ifndef XFERWARDEN_CONF_SYNTAX_H
 #define XFERWARDEN_CONF_SYNTAX_H

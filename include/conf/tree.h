@@ -1,6 +1,6 @@
 /*
- * libconfuse at work, and what it read. Values and their texts lie in the arena. A rule and a policy are handed out when they are complete, in the order of
- * the file, and removed from the tree, which so stays small however many there are.
+ * libconfuse at work, and what it read. Values and their texts lie in the arena. A rule and a policy are handed out when they are
+ * complete, in the order of the file, and removed from the tree, which so stays small however many there are.
  */
 #ifndef XFERWARDEN_CONF_TREE_H
 #define XFERWARDEN_CONF_TREE_H
@@ -29,8 +29,8 @@ struct tree {
 };
 
 /*
- * Parses what syntax_read wrote; the tree has its arena, complaints and functions. 0; -EINVAL when libconfuse reads the text otherwise than the syntax check
- * did, which is a complaint; -ENOMEM.
+ * Parses what syntax_read wrote; the tree has its arena, complaints and functions. 0; -EINVAL when libconfuse reads the text otherwise
+ * than the syntax check did, which is a complaint; -ENOMEM.
  */
 int tree_parse(struct tree *, const struct syntax *text);
 void tree_finish(struct tree *);

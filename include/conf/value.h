@@ -1,4 +1,7 @@
-/* The strict readers of single values: text in, value out. Each returns NULL, or why the value is refused: a phrase that can follow the value and a colon. */
+/*
+ * The strict readers of single values: text in, value out. Each returns NULL, or why the value is refused: a phrase that can follow the
+ * value and a colon.
+ */
 #ifndef XFERWARDEN_CONF_VALUE_H
 #define XFERWARDEN_CONF_VALUE_H
 
@@ -15,10 +18,15 @@ const char *value_seconds(const char *text, unsigned least, unsigned *out);
 /* Octal permission bits, one at least: "06000". */
 const char *value_mode(const char *text, unsigned *out);
 
-/* "192.0.2.0/24", "2001:db8::/32", "192.0.2.7". why: room for VALUE_WHY_MAX bytes where a reason that names the right network is written. */
+/*
+ * "192.0.2.0/24", "2001:db8::/32", "192.0.2.7". why: room for VALUE_WHY_MAX bytes where a reason that names the right network is written.
+ */
 const char *value_cidr(const char *text, struct cidr *out, char *why);
 
-/* "unix:/path", "tcp:192.0.2.5:3310", "tcp:[2001:db8::1]:3310". host: room for the address as a C string; out's path points into text, out's host to host. */
+/*
+ * "unix:/path", "tcp:192.0.2.5:3310", "tcp:[2001:db8::1]:3310". host: room for the address as a C string; out's path points into text,
+ * out's host to host.
+ */
 enum { VALUE_HOST_MAX = 46 };
 const char *value_address(const char *text, struct conf_clamd *out, char host[static VALUE_HOST_MAX]);
 

@@ -130,8 +130,8 @@ struct guard {
 		size_t n;
 	} out[8];
 	size_t out_count, out_at, out_used;
-	uint8_t outbox[GUARD_OUTBOX];
 	size_t deferred_used;
+	uint8_t outbox[GUARD_OUTBOX];
 	uint8_t deferred[GUARD_DEFERRED];
 };
 

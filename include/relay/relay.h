@@ -23,6 +23,8 @@ enum {
 	RELAY_CHILD_SECONDS = 10,     /* for the child to end once it was told to */
 };
 
+#define RELAY_NO_HASH (UINT64_C(1) << 63) /* hashed: nothing true can be said any more, however much is added */
+
 struct relay_lane {
 	int in;                       /* this side speaks here; -1 when closed */
 	int out;                      /* and is spoken to here; -1 when closed */
@@ -46,6 +48,7 @@ struct relay {
 	pid_t child;
 	bool sha256;
 	unsigned idle_timeout;        /* seconds; 0: none */
+	unsigned drain_seconds;       /* RELAY_DRAIN_SECONDS, but for tests */
 	/* private */
 	bool inspecting, done, shut_wanted, progress, no_splice, no_tee, big_pipes;
 	int status;

@@ -14,16 +14,13 @@
 enum { PLACES_DEPTH = 65 };
 
 struct places {
+	bool begun;                      /* by places_open: there is something to finish */
 	int root;                        /* O_PATH */
 	int start;                       /* the folder that relative paths begin in: the home if it lies below root, else root */
-	char root_real[PATH_BYTES_MAX];
-	char start_real[PATH_BYTES_MAX];
-	char home_real[PATH_BYTES_MAX];  /* empty if there is no home */
 	bool target_is_directory;
 	char leaf[256];                  /* the target's name in level[0] if it is no directory */
 	int level[PLACES_DEPTH];         /* O_PATH: level[0] the target, or the folder it is in */
 	unsigned depth;                  /* the deepest level that is open */
-	char folder[PATH_BYTES_MAX];     /* real path of level[folder_depth] */
 	unsigned folder_depth;
 	bool folder_known, folder_refuses; /* refuses: nothing can be made in it */
 	int child_fds;                   /* O_PATH of /proc/PID/fd, -1 */
@@ -32,12 +29,19 @@ struct places {
 	char name[256];
 	bool linked;                     /* reached by a symbolic link */
 	bool existed;
-	struct stat status;
-	char real[PATH_BYTES_MAX], asked[PATH_BYTES_MAX];
+	bool pinned;                     /* the child was seen to have it open */
+	struct stat status;              /* existed or pinned: the file */
+	/* at the end, and not cleared before use: a page that is never touched costs no memory */
+	char root_real[PATH_BYTES_MAX];
+	char start_real[PATH_BYTES_MAX];
+	char home_real[PATH_BYTES_MAX];  /* empty if there is no home */
+	char folder[PATH_BYTES_MAX];     /* real path of level[folder_depth] */
+	char real[PATH_BYTES_MAX], asked[PATH_BYTES_MAX]; /* of the entry that was resolved last */
 };
 
 /* Opens root and home. 0, or negative errno with *what set to the path that failed. home may be NULL. */
 int places_open(struct places *, const char *root, const char *home, const char **what);
+/* Accepts a zeroed struct. */
 void places_finish(struct places *);
 
 /* Where a path of the command leads, relative to start. Spans live until the next call. */
@@ -54,7 +58,10 @@ struct place places_entry(struct places *, unsigned depth, struct span name, enu
 bool places_enter(struct places *, unsigned depth);
 bool places_pin(struct places *);
 
-/* Removes what the child stored of the entry resolved last: a file that was not there before is unlinked, another emptied. */
+/*
+ * Removes what the child stored of the entry resolved last: a file that was not there before is unlinked, another emptied, whatever mode it was given. False
+ * if that failed, or if what stands there now is another file than the one resolved, or pinned since.
+ */
 bool places_scrub(struct places *);
 
 /* Download: what the child opened for the record it just sent, nested in depth folders. */

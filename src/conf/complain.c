@@ -1,6 +1,6 @@
 /*
- * Keeps complaints in the order in which an administrator reads the file, although they are found in two passes. Where there are too many, the
- * first lines win: they are what will be mended first, and what follows may be their echo.
+ * Keeps complaints in the order in which an administrator reads the file, although they are found in two passes. Where there are too
+ * many, the first lines win: they are what will be mended first, and what follows may be their echo.
  */
 #include "conf/complain.h"
 

@@ -1,6 +1,6 @@
 /*
- * Reads the file from the descriptor that was checked, and runs the steps: syntax, libconfuse, structs. After the load only the arena is left, one block
- * that was taken before libconfuse's tree grew, so that the heap shrinks when the tree is freed.
+ * Reads the file from the descriptor that was checked, and runs the steps: syntax, libconfuse, structs. After the load only the arena is
+ * left, one block that was taken before libconfuse's tree grew, so that the heap shrinks when the tree is freed.
  */
 #include "conf/conf.h"
 
@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/aside.h"
 #include "conf/build.h"
 #include "conf/complain.h"
 #include "sys/fd.h"
@@ -19,10 +20,24 @@ struct conf_store {
 	struct arena arena;
 };
 
+static struct conf_memory conf_memory; /* where the next store goes; without a base: the heap */
+
+void conf_use_memory(struct conf_memory memory)
+{
+	conf_memory = memory;
+}
+
+static struct conf_store *conf_store_create(size_t size)
+{
+	if (conf_memory.base == NULL)
+		return calloc(1, size);
+	return size <= conf_memory.size ? conf_memory.base : NULL; /* fresh from mmap: zero */
+}
+
 static int conf_build(struct conf *out, const struct syntax *syntax, struct conf_complaints *complaints)
 {
 	size_t size = sizeof(struct conf_store) + build_size(syntax);
-	struct conf_store *store = calloc(1, size);
+	struct conf_store *store = conf_store_create(size);
 	if (store == NULL)
 		return -ENOMEM;
 	store->arena = (struct arena){ .base = (char *)(store + 1), .size = size - sizeof(*store) };
@@ -126,6 +141,7 @@ int conf_load(struct conf *out, const char *path, struct conf_complaints *compla
 
 void conf_free(struct conf *conf)
 {
-	free(conf->store);
+	if ((void *)conf->store != conf_memory.base)
+		free(conf->store);
 	*conf = (struct conf){ 0 };
 }

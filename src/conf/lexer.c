@@ -1,9 +1,12 @@
 /*
- * Knows where libconfuse's lexer surprises, and stays clear of it. libconfuse 3.3 puts the environment into double-quoted strings and bare ${…}, resolves C's
- * escapes in double quotes, lets strings run over lines, counts a comment as a line too many, refuses one inside a list, splits a bare word at "//", and
- * skips bytes that it does not know. What this lexer lets pass without a fault means to libconfuse what it says to a reader.
+ * Knows where libconfuse's lexer surprises, and stays clear of it. libconfuse 3.3 puts the environment into double-quoted strings and
+ * bare ${…}, resolves C's escapes in double quotes, lets strings run over lines, counts a comment as a line too many, refuses one inside
+ * a list, splits a bare word at "//", and skips bytes that it does not know. What this lexer lets pass without a fault means to
+ * libconfuse what it says to a reader.
  */
 #include "conf/lexer.h"
+
+static const char lexer_no_environment[] = "the environment is never read; in single quotes ${ is plain text";
 
 struct lexer lexer_of(struct span text)
 {
@@ -58,7 +61,10 @@ static const char *lexer_escape_fault(char quote, struct span after)
 	return "the only escapes in double quotes are \\\\ and \\\"; use single quotes";
 }
 
-/* The quote that is missing most likely belongs before the next comma or brace; reading on from there keeps one mistake from becoming ten. */
+/*
+ * The quote that is missing most likely belongs before the next comma or brace; reading on from there keeps one mistake from becoming
+ * ten.
+ */
 static size_t lexer_unclosed(struct span line)
 {
 	size_t n = 0;
@@ -69,12 +75,28 @@ static size_t lexer_unclosed(struct span line)
 	return n;
 }
 
+/* Passes over a string that does not end within LEXER_STRING_MAX bytes of its line, the current position being behind its opening quote. */
+static void lexer_long_string(struct lexer *lex, struct token *out)
+{
+	struct span line = span_of(lex->rest.p, lexer_to_line_end(lex));
+	const uint8_t *close = memchr(line.p + LEXER_STRING_MAX, out->quote, line.n - LEXER_STRING_MAX);
+	out->fault = "the string is longer than 4095 bytes";
+	out->raw = span_take(&lex->rest, close != NULL ? (size_t)(close - line.p) : line.n);
+	if (close != NULL)
+		span_take(&lex->rest, 1);
+}
+
 static void lexer_string(struct lexer *lex, struct token *out)
 {
 	out->kind = TOKEN_STRING;
 	out->quote = (char)lex->rest.p[0];
 	span_take(&lex->rest, 1);
-	struct span line = span_of(lex->rest.p, lexer_to_line_end(lex));
+	/* No further than a string may reach: a line can be as long as the file. */
+	struct span line = span_of(lex->rest.p, lex->rest.n < LEXER_STRING_MAX + 1 ? lex->rest.n : LEXER_STRING_MAX + 1);
+	const uint8_t *end = line.n > 0 ? memchr(line.p, '\n', line.n) : NULL;
+	bool whole = end != NULL || line.n == lex->rest.n;
+	if (end != NULL)
+		line.n = (size_t)(end - line.p);
 	size_t n = 0;
 	while (n < line.n && line.p[n] != (uint8_t)out->quote) {
 		struct span after = span_of(line.p + n + 1, line.n - n - 1);
@@ -83,16 +105,18 @@ static void lexer_string(struct lexer *lex, struct token *out)
 				out->fault = lexer_escape_fault(out->quote, after);
 			n++;
 		} else if (out->quote == '"' && line.p[n] == '$' && span_starts(after, span_str("{"))) {
-			out->fault = "the environment is never read; in single quotes ${ is plain text";
+			out->fault = lexer_no_environment;
 		}
 		n++;
 	}
 	bool closed = n < line.n;
+	if (!closed && !whole) {
+		lexer_long_string(lex, out);
+		return;
+	}
 	if (!closed) {
 		out->fault = "the string does not end on its line";
 		n = lexer_unclosed(line);
-	} else if (n > LEXER_STRING_MAX) {
-		out->fault = "the string is longer than 4095 bytes";
 	}
 	out->raw = span_take(&lex->rest, n);
 	if (closed)
@@ -120,7 +144,7 @@ static void lexer_word(struct lexer *lex, struct token *out)
 		if (c == '+' && next == '=')
 			break;
 		if (c == '$' && next == '{') {
-			out->fault = "the environment is never read; in single quotes ${ is plain text";
+			out->fault = lexer_no_environment;
 			size_t to_end = lexer_to_line_end(lex);
 			const uint8_t *close = memchr(lex->rest.p + n, '}', to_end - n);
 			n = close != NULL ? (size_t)(close - lex->rest.p) + 1 : to_end;

@@ -1,6 +1,6 @@
 /*
- * What was most likely meant: where a missing brace belongs, how far an unknown statement reaches, which name was mistyped. Nothing here is ever accepted; it
- * only keeps one mistake from hiding the next or from becoming ten.
+ * What was most likely meant: where a missing brace belongs, how far an unknown statement reaches, which name was mistyped. Nothing here
+ * is ever accepted; it only keeps one mistake from hiding the next or from becoming ten.
  */
 #include "conf/reader.h"
 

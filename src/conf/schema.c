@@ -1,6 +1,6 @@
 /*
- * The names. Every option is a CFGT_PTR to libconfuse, so that one callback (tree.c) sees each value with its line, and every section CFGF_MULTI, so that
- * libconfuse makes none that was not written.
+ * The names. Every option is a CFGT_PTR to libconfuse, so that one callback (tree.c) sees each value with its line, and every section
+ * CFGF_MULTI, so that libconfuse makes none that was not written.
  */
 #include "conf/schema.h"
 
@@ -90,6 +90,9 @@ static cfg_opt_t schema_top[] = {
 	[FILE_SENTINEL] = ONE(SCHEMA_SENTINEL),
 	CFG_END(),
 };
+
+_Static_assert((int)POLICY_UNKNOWN < SCHEMA_OPTIONS_MAX && (int)RULE_OPTION_UNKNOWN < SCHEMA_OPTIONS_MAX && (int)FILE_SENTINEL < SCHEMA_OPTIONS_MAX,
+               "a frame has room for each option of a section");
 
 cfg_opt_t *schema_file(void)
 {

@@ -1,6 +1,6 @@
 /*
- * The grammar, with a repair for each way to break it: a mistake is named once and reading goes on as if it were mended. Unknown and repeated names are
- * always reported, of the other faults the first on a line.
+ * The grammar, with a repair for each way to break it: a mistake is named once and reading goes on as if it were mended. Unknown and
+ * repeated names are always reported, of the other faults the first on a line.
  */
 #include "conf/syntax.h"
 

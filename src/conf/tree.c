@@ -1,8 +1,8 @@
 /*
- * Knows how libconfuse is called: with a text in memory, with one callback for all values, and with no trust. It copies the whole table of options for each section,
- * some kilobytes a rule; that is why a section is taken out of the tree as soon as it was used. Its parser carries no context and its lexer is global,
- * hence the one static pointer. After the parse the number of values and sections and the sentinel have to be what the syntax check wrote:
- * two readers that disagree about a security policy are a mistake, whoever is right.
+ * Knows how libconfuse is called: with a text in memory, with one callback for all values, and with no trust. It copies the whole table
+ * of options for each section, some kilobytes a rule; that is why a section is taken out of the tree as soon as it was used. Its parser
+ * carries no context and its lexer is global, hence the one static pointer. After the parse the number of values and sections and the
+ * sentinel have to be what the syntax check wrote: two readers that disagree about a security policy are a mistake, whoever is right.
  */
 #include "conf/tree.h"
 

@@ -1,4 +1,7 @@
-/* Knows how each single value is written, to the letter: a size with a sign, an address with host bits or a path with ".." is refused, never corrected. */
+/*
+ * Knows how each single value is written, to the letter: a size with a sign, an address with host bits or a path with ".." is refused,
+ * never corrected.
+ */
 #include "conf/value.h"
 
 #include <arpa/inet.h>

@@ -6,7 +6,7 @@
 
 void guard_init(struct guard *guard, const struct guard_setup *setup)
 {
-	memset(guard, 0, sizeof(*guard));
+	memset(guard, 0, offsetof(struct guard, outbox));
 	guard->setup = *setup;
 	guard->source = setup->direction == UPLOAD ? CLIENT : CHILD;
 	guard->sink = setup->direction == UPLOAD ? CHILD : CLIENT;

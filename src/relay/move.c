@@ -158,6 +158,22 @@ static bool move_tap_read(struct relay *relay, size_t n, bool keep)
 	return kept;
 }
 
+/* What was seen in the tap already, and cannot be spliced to where it has to go: read out of the pipe, and only passed on. */
+static uint64_t move_pass_tapped(struct relay *relay, enum side from, const struct step *step)
+{
+	size_t room = move_room(relay, step->to);
+	size_t n = relay->tapped < sizeof(relay->bounce) ? (size_t)relay->tapped : sizeof(relay->bounce);
+	ssize_t got = read(relay->lane[from].in, relay->bounce, n < room ? n : room);
+	if (got <= 0) { /* it was there to be teed */
+		if (got == 0 || errno != EINTR)
+			move_ended(relay, from);
+		return 0;
+	}
+	move_queue(relay, step->to, span_of(relay->bounce, (size_t)got));
+	relay->tapped -= (uint64_t)got;
+	return (uint64_t)got;
+}
+
 /* Bulk that has to be seen: a copy of the pipe's pages is read here while the pages themselves go on. */
 static uint64_t move_pass_seen(struct relay *relay, enum side from, const struct step *step)
 {
@@ -178,6 +194,8 @@ static uint64_t move_pass_seen(struct relay *relay, enum side from, const struct
 		}
 		relay->tapped = (uint64_t)teed;
 	}
+	if (relay->no_splice)
+		return move_pass_tapped(relay, from, step);
 	ssize_t moved = move_splice(relay, from, step->to, relay->tapped);
 	if (moved <= 0)
 		return 0;
@@ -216,6 +234,8 @@ uint64_t move_pass(struct relay *relay, enum side from, const struct step *step)
 		return 0;
 	}
 	if (relay->lane[step->to].broken) { /* the other side is gone: what was for it is swallowed */
+		if (relay->tapped > 0)
+			relay->hashed = RELAY_NO_HASH; /* those bytes come along once more */
 		relay->tapped = 0;
 		lane->want = true;
 		return 0;
@@ -249,12 +269,13 @@ uint64_t move_hold(struct relay *relay, enum side from, const struct step *step)
 		return 0;
 	}
 	ssize_t got;
-	if (!relay->sha256 && !relay->no_splice) {
+	bool placed = relay->spool->in_memfd || relay->spool->in_file; /* not in the buffer, which no pipe leads to */
+	if (!relay->sha256 && !relay->no_splice && placed) {
 		got = spool_splice(relay->spool, lane->in, step->count > RELAY_PIPE ? RELAY_PIPE : (size_t)step->count);
 		if (got > 0)
 			return (uint64_t)got;
 		errno = got < 0 ? (int)-got : 0;
-		relay->no_splice = errno == EINVAL;
+		relay->no_splice = relay->no_splice || errno == EINVAL;
 	} else {
 		got = read(lane->in, relay->bounce, step->count < sizeof(relay->bounce) ? (size_t)step->count : sizeof(relay->bounce));
 		if (got > 0)

@@ -28,6 +28,7 @@ void relay_init(struct relay *relay)
 	memset((char *)relay + offsetof(struct relay, guard), 0, offsetof(struct relay, bounce) - offsetof(struct relay, guard));
 	relay->tap[0] = relay->tap[1] = -1;
 	relay->child = -1;
+	relay->drain_seconds = RELAY_DRAIN_SECONDS;
 }
 
 static uint64_t relay_since(const struct timespec *start)
@@ -166,7 +167,10 @@ static unsigned relay_lane(struct relay *relay, enum side side)
 	unsigned steps = 0;
 	lane->want = false;
 	while (relay_has_room(relay) && !relay->done && !lane->want) {
+		size_t before = lane->left.n;
 		struct step step = guard_next(relay->guard, side, &lane->left);
+		if (relay->guard->phase == PHASE_SWALLOW && lane->left.n < before) /* content that nobody wants is content: the client is not idle */
+			relay->progress = true;
 		if (!relay_step(relay, side, &step))
 			break;
 		steps++;
@@ -204,7 +208,7 @@ static int relay_patience(const struct relay *relay)
 {
 	int64_t left = -1;
 	if (relay->guard->phase == PHASE_DRAIN)
-		left = RELAY_DRAIN_SECONDS * 1000 - (int64_t)(relay_since(&relay->drain_start) / 1000000);
+		left = (int64_t)relay->drain_seconds * 1000 - (int64_t)(relay_since(&relay->drain_start) / 1000000);
 	else if (relay->shut_wanted)
 		left = RELAY_CHILD_SECONDS * 1000 - (int64_t)(relay_since(&relay->shut_time) / 1000000);
 	else if (relay->inspecting)
@@ -257,10 +261,11 @@ static void relay_wait(struct relay *relay)
 	if (relay_read_soon(relay, CHILD))
 		return;
 	relay_slots(relay, slot);
-	int ready = poll(slot, SLOTS, relay_patience(relay));
+	int patience = relay_patience(relay);
+	int ready = poll(slot, SLOTS, patience);
 	if (ready < 0)
 		return;
-	if (ready == 0)
+	if (ready == 0 || patience == 0) /* who sends without end, and nothing that counts, is late all the same */
 		relay_overdue(relay);
 	if (slot[SLOT_CLIENT_OUT].revents & (POLLERR | POLLHUP | POLLNVAL))
 		relay_client_gone(relay);

@@ -91,7 +91,7 @@ static int spool_to_memfd(struct spool *spool)
 	uint64_t n = spool->length;
 	if (spool->memfd < 0)
 		spool->memfd = memfd_create("xferwarden", MFD_CLOEXEC);
-	if (spool->memfd < 0)
+	if (spool->memfd < 0 || fchmod(spool->memfd, 0600) < 0) /* who is handed a reader must not make a writer of it */
 		return -errno;
 	spool->in_memfd = true;
 	spool->length = 0;
@@ -166,6 +166,8 @@ int spool_reader(struct spool *spool)
 	}
 	if (spool->reader < 0)
 		spool->reader = fd_reopen_read(spool_fd(spool));
+	else if (lseek(spool->reader, 0, SEEK_SET) < 0) /* whoever read the last file has moved it */
+		return -errno;
 	return spool->reader;
 }
 

@@ -1,6 +1,5 @@
 /* From a request to an exit status: configuration, policy, places, child, relay, and the records at both ends. */
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +31,7 @@ static int session_id(struct session *session)
 static int session_configuration(struct session *session)
 {
 	static struct conf_complaints complaints;
-	int error = conf_load(&session->conf, session->invocation->conf_path, &complaints);
+	int error = conf_load_aside(&session->conf, session->invocation->conf_path, &complaints);
 	if (error == 0)
 		return 0;
 	diag_init("xferwarden", 0, 1);
@@ -339,7 +338,6 @@ int session_run(struct session *session, const struct invocation *invocation)
 	session->invocation = invocation;
 	if (session_id(session) < 0 || session_configuration(session) < 0)
 		return SHIM_FAILED_STATUS;
-	(void)malloc_trim(0); /* what reading the configuration took is given back: sessions live long */
 	session->record_session.id = session->id;
 	session->record_session.who = &session->who.identity;
 	int error = identity_read(&session->who, invocation);
@@ -351,6 +349,5 @@ int session_run(struct session *session, const struct invocation *invocation)
 	places_finish(&session->places);
 	expand_finish(&session->paths);
 	audit_finish(&session->audit);
-	conf_free(&session->conf);
 	return status;
 }

@@ -45,7 +45,9 @@ static void places_below(const struct places *places, struct place *place)
 
 int places_open(struct places *places, const char *root, const char *home, const char **what)
 {
-	memset(places, 0, sizeof(*places));
+	memset(places, 0, offsetof(struct places, root_real));
+	places->root_real[0] = places->start_real[0] = places->home_real[0] = '\0';
+	places->begun = true;
 	places->root = places->start = places->child_fds = -1;
 	for (unsigned i = 0; i < PLACES_DEPTH; i++)
 		places->level[i] = -1;
@@ -64,12 +66,15 @@ int places_open(struct places *places, const char *root, const char *home, const
 	places->start = fcntl(inside ? home_fd : places->root, F_DUPFD_CLOEXEC, 0);
 	if (places->start < 0)
 		return -errno;
-	memcpy(places->start_real, inside ? places->home_real : places->root_real, PATH_BYTES_MAX);
+	(void)span_copy(places->start_real, PATH_BYTES_MAX, span_str(inside ? places->home_real : places->root_real));
 	return 0;
 }
 
 void places_finish(struct places *places)
 {
+	if (!places->begun) /* its descriptors are zero, and zero is somebody's */
+		return;
+	places->begun = false;
 	fd_close(&places->root);
 	fd_close(&places->start);
 	fd_close(&places->child_fds);
@@ -77,26 +82,23 @@ void places_finish(struct places *places)
 		fd_close(&places->level[i]);
 }
 
-/* Nothing there: what is there of the way to it, really, and the rest by its text. */
+/* Nothing there: what is there of the way to it, really (a ".." goes up from where a link leads), and the rest by its text. */
 static struct place places_absent(struct places *places, const char *path)
 {
 	struct place place = { .kind = PLACE_ABSENT };
-	char whole[PATH_BYTES_MAX], front[PATH_BYTES_MAX];
-	if (!path_join(whole, sizeof(whole), span_str(places->start_real), span_str(path)))
-		return (struct place){ .kind = PLACE_LOST };
-	struct span ahead = span_str(whole);
+	char front[PATH_BYTES_MAX];
+	struct span ahead = span_str(path);
 	for (;;) {
+		bool top = ahead.n == 0 || (ahead.n == 1 && ahead.p[0] == '/');
 		ahead = path_parent(ahead);
-		if (!span_copy(front, sizeof(front), ahead))
+		if (top || !span_copy(front, sizeof(front), ahead))
 			return (struct place){ .kind = PLACE_LOST };
-		FD_OWNED int fd = open(front, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		FD_OWNED int fd = openat(places->start, front[0] ? front : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fd >= 0 && places_real(fd, front))
 			break;
 		place.hopeless = true;
-		if (ahead.n <= 1)
-			return (struct place){ .kind = PLACE_LOST };
 	}
-	struct span rest = span_of(whole + ahead.n, strlen(whole) - ahead.n);
+	struct span rest = span_of(path + ahead.n, strlen(path) - ahead.n);
 	while (rest.n > 0 && rest.p[0] == '/')
 		span_take(&rest, 1);
 	if (!path_join(places->real, sizeof(places->real), span_str(front), rest))
@@ -216,8 +218,9 @@ static struct place places_nowhere(struct places *places, struct span name)
 
 struct place places_entry(struct places *places, unsigned depth, struct span name, enum entry_kind kind)
 {
-	places->entry_depth = depth;
-	places->linked = places->existed = false;
+	places->entry_depth = depth < PLACES_DEPTH ? depth : 0;
+	places->linked = places->existed = places->pinned = false;
+	places->name[0] = '\0';
 	for (; places->depth > depth; places->depth--)
 		fd_close(&places->level[places->depth]);
 	if (depth == 0 && !places->target_is_directory)
@@ -256,7 +259,7 @@ static bool places_now(const struct places *places, struct stat *now)
 {
 	if (fstatat(places->level[places->entry_depth], places->name, now, places->linked ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
-	return !places->existed || places_same(now, &places->status);
+	return !(places->existed || places->pinned) || places_same(now, &places->status);
 }
 
 bool places_enter(struct places *places, unsigned depth)
@@ -305,48 +308,92 @@ static int places_last_fd(const struct places *places, mode_t kind)
 	return last;
 }
 
-/* The child's descriptor for what it opened last. guess is where scp has it; the list is asked only when it is not there. */
-static int places_child_fd(const struct places *places, unsigned guess, mode_t kind, struct stat *status)
+/* Where the child's descriptor leads. False if it is not open, not of that kind, or nowhere any more. */
+static bool places_child_has(const struct places *places, int fd, mode_t kind, struct stat *opened, char real[PATH_BYTES_MAX])
 {
-	char name[16];
-	for (int tries = 0, fd = (int)guess; tries < 2 && fd >= 0; tries++, fd = places_last_fd(places, kind)) {
-		snprintf(name, sizeof(name), "%d", fd);
-		if (fstatat(places->child_fds, name, status, 0) == 0 && (status->st_mode & S_IFMT) == kind)
-			return fd;
-	}
-	return -1;
+	char number[16];
+	if (fd < 0)
+		return false;
+	snprintf(number, sizeof(number), "%d", fd);
+	if (fstatat(places->child_fds, number, opened, 0) < 0 || (opened->st_mode & S_IFMT) != kind)
+		return false;
+	ssize_t n = readlinkat(places->child_fds, number, real, PATH_BYTES_MAX);
+	if (n <= 0 || n >= PATH_BYTES_MAX || real[0] != '/')
+		return false;
+	real[n] = '\0';
+	return true;
+}
+
+/* Both the file and the way to it: the folder may have been moved, and a link left in its place. */
+static bool places_pin_fd(struct places *places, int fd, const struct stat *now)
+{
+	struct stat opened;
+	char real[PATH_BYTES_MAX];
+	if (!places_child_has(places, fd, S_IFREG, &opened, real) || !places_same(&opened, now) || strcmp(real, places->real) != 0)
+		return false;
+	places->status = opened;
+	places->pinned = true;
+	return true;
 }
 
 bool places_pin(struct places *places)
 {
-	struct stat opened, now;
-	return places_child_fd(places, PLACES_FIRST_FD, S_IFREG, &opened) >= 0 && places_now(places, &now) && S_ISREG(now.st_mode) &&
-	       places_same(&opened, &now);
+	struct stat now;
+	if (places->child_fds < 0 || !places_now(places, &now) || !S_ISREG(now.st_mode))
+		return false;
+	return places_pin_fd(places, PLACES_FIRST_FD, &now) || places_pin_fd(places, places_last_fd(places, S_IFREG), &now);
+}
+
+/* For writing, also where the child left it without the right to: the mode is given back. Only if it is still the file that was resolved. */
+static int places_open_stored(const struct places *places, int folder)
+{
+	int nofollow = places->linked ? 0 : O_NOFOLLOW;
+	char link[40];
+	struct stat status;
+	int fd = openat(folder, places->name, O_WRONLY | O_NONBLOCK | O_CLOEXEC | nofollow);
+	if (fd >= 0 || errno != EACCES)
+		return fd;
+	FD_OWNED int path = openat(folder, places->name, O_PATH | O_CLOEXEC | nofollow);
+	if (path < 0 || fstat(path, &status) < 0 || !places_same(&status, &places->status) || !S_ISREG(status.st_mode))
+		return -1;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
+	if (chmod(link, (status.st_mode & 07777) | S_IWUSR) < 0)
+		return -1;
+	fd = open(link, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	(void)chmod(link, status.st_mode & 07777);
+	return fd;
 }
 
 bool places_scrub(struct places *places)
 {
 	struct stat now, there;
 	int folder = places->level[places->entry_depth];
-	if (folder < 0 || !places_now(places, &now))
+	if (folder < 0 || !places_now(places, &now) || !S_ISREG(now.st_mode))
 		return false;
 	if (!places->existed)
 		return unlinkat(folder, places->name, 0) == 0;
-	FD_OWNED int fd = openat(folder, places->name, O_WRONLY | O_NONBLOCK | O_CLOEXEC | (places->linked ? 0 : O_NOFOLLOW));
+	FD_OWNED int fd = places_open_stored(places, folder);
 	return fd >= 0 && fstat(fd, &there) == 0 && places_same(&there, &places->status) && S_ISREG(there.st_mode) && ftruncate(fd, 0) == 0;
+}
+
+/*
+ * What the child opened last, for the record it just sent. A file is looked for where scp has it; where another is, or one of another name, and for
+ * folders, of which several are open, the list of its descriptors is asked.
+ */
+static bool places_child_opened(struct places *places, unsigned depth, struct span name, mode_t kind, struct stat *opened)
+{
+	int guess = (int)(PLACES_FIRST_FD + PLACES_FDS_A_FOLDER * depth);
+	if (kind == S_IFREG && places_child_has(places, guess, kind, opened, places->real) && span_equal(path_name(span_str(places->real)), name))
+		return true;
+	return places_child_has(places, places_last_fd(places, kind), kind, opened, places->real);
 }
 
 struct place places_opened(struct places *places, unsigned depth, struct span name, enum entry_kind kind)
 {
 	struct stat opened, there;
-	char number[16];
 	struct place place = { .kind = kind == ENTRY_DIRECTORY ? PLACE_DIRECTORY : PLACE_FILE };
-	int fd = places_child_fd(places, PLACES_FIRST_FD + PLACES_FDS_A_FOLDER * depth, kind == ENTRY_DIRECTORY ? S_IFDIR : S_IFREG, &opened);
-	snprintf(number, sizeof(number), "%d", fd);
-	ssize_t n = fd < 0 ? -1 : readlinkat(places->child_fds, number, places->real, sizeof(places->real));
-	if (n <= 0 || n >= (ssize_t)sizeof(places->real) || places->real[0] != '/')
+	if (!places_child_opened(places, depth, name, kind == ENTRY_DIRECTORY ? S_IFDIR : S_IFREG, &opened))
 		return (struct place){ .kind = PLACE_LOST };
-	places->real[n] = '\0';
 	if (lstat(places->real, &there) < 0 || !places_same(&opened, &there))
 		return (struct place){ .kind = PLACE_LOST };
 	place.real = span_str(places->real);

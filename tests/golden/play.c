@@ -339,8 +339,10 @@ void play(const struct scene *scene, const struct lines *body, enum play_cut cut
 		const char *line = body->at[play.at];
 		if (line[0] == '\t')
 			continue;
-		if (play.done)
-			play_die("after the end: %s", line);
+		if (play.done) { /* what the script says after the end is missing in what happened */
+			play_line(&play, play_text("\t(after the end)"));
+			break;
+		}
 		play_line(&play, play_text("%s", line));
 		play.answer = play.at + 1;
 		play_input(&play, line);

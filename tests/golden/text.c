@@ -81,15 +81,16 @@ static uint8_t *unquote_once(const char **p, size_t *n)
 	return bytes;
 }
 
-/* Appends, growing; frees more. */
-static uint8_t *unquote_append(uint8_t *bytes, size_t *n, uint8_t *more, size_t more_n)
+/* Appends more, the given number of times. */
+static uint8_t *unquote_append(uint8_t *bytes, size_t *n, const uint8_t *more, size_t more_n, unsigned long times)
 {
-	bytes = realloc(bytes, *n + more_n + 1);
+	bytes = realloc(bytes, *n + more_n * times + 1);
 	if (bytes == NULL)
 		abort();
-	memcpy(bytes + *n, more, more_n);
-	*n += more_n;
-	free(more);
+	for (; times > 0; times--) {
+		memcpy(bytes + *n, more, more_n);
+		*n += more_n;
+	}
 	return bytes;
 }
 
@@ -103,18 +104,12 @@ uint8_t *play_unquote(const char **p, size_t *n)
 		if (isdigit((unsigned char)**p)) {
 			char *end;
 			times = strtoul(*p, &end, 10);
-			if (strncmp(end, " x ", 3) != 0)
+			if (strncmp(end, " x ", 3) != 0 || times > 10000000)
 				play_die("after a number has to come ' x ': %s", *p);
 			*p = end + 3;
 		}
 		uint8_t *once = unquote_once(p, &once_n);
-		for (unsigned long i = 0; i < times; i++) {
-			uint8_t *copy = malloc(once_n + 1);
-			if (copy == NULL)
-				abort();
-			memcpy(copy, once, once_n);
-			bytes = unquote_append(bytes, n, copy, once_n);
-		}
+		bytes = unquote_append(bytes, n, once, once_n, times);
 		free(once);
 		if (strncmp(*p, " + ", 3) != 0)
 			return bytes;

@@ -11,8 +11,19 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import world  # noqa: E402
 
 
+TIMES = []
+
+
 class Result(unittest.TextTestResult):
     passed = 0
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.began = time.monotonic()
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        TIMES.append((time.monotonic() - self.began, test.id()))
 
     def addSuccess(self, test):
         super().addSuccess(test)
@@ -54,6 +65,8 @@ def main():
             print(f'sanitizer log {name}:\n{text}')
     finally:
         world.THE.close()
+    if options.v:
+        print('longest:', ', '.join(f'{name.rpartition(".")[2]} {took:.1f} s' for took, name in sorted(TIMES, reverse=True)[:12]))
     skipped = f', {len(result.skipped)} skipped' if result.skipped else ''
     print(f'{result.passed} passed, {failed} failed{skipped} in {time.monotonic() - start:.0f} s')
     return 1 if failed or not result.passed else 0

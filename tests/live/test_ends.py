@@ -121,8 +121,11 @@ class Ends(unittest.TestCase):
                     time.sleep(0.15)
                     client.kill()
                     self.over(gate)
-                    if gate.name == 'ends-held':
-                        self.assertFalse(os.path.exists(f'{self.folder}/f') and where != 'before status', 'held content is never seen')
+                    if gate.name == 'ends-held' and where != 'before status':  # the end in place of the status byte is what libssh2 sends
+                        self.assertFalse(os.path.exists(f'{self.folder}/f'), 'held content is never seen')
+                    for name in ('f', 'a', 'b'):
+                        if os.path.exists(f'{self.folder}/{name}'):
+                            os.unlink(f'{self.folder}/{name}')
 
     def test_client_killed_in_a_download(self):
         with open(f'{self.folder}/f', 'wb') as f:
@@ -131,6 +134,7 @@ class Ends(unittest.TestCase):
             for where, said, heard in (('greeting', b'', 0), ('record', b'\0', 5), ('mid data', b'\0\0', 200000)):
                 with self.subTest(gate=gate.name, where=where):
                     client = self.open(gate, f'scp -f {self.folder}/f')
+                    self.session('scp')
                     client.say(said)
                     client.hear(heard)
                     client.kill()
@@ -308,7 +312,7 @@ class Ends(unittest.TestCase):
                     self.over(gate)
                     for name in os.listdir(small):
                         os.unlink(f'{small}/{name}')
-            gate = self.gate('ends-spool', memory='64k', spool=small)
+            gate = self.gate('ends-spool', memory='64K', spool=small)
             client = self.open(gate, f'scp -t {self.folder}')
             self.assertEqual(client.reply(), b'\0')
             client.say(b'C0644 1000000 f\n' + b'x' * 1000000 + b'\0')
@@ -320,16 +324,16 @@ class Ends(unittest.TestCase):
             world.run(['umount', '-l', small])
 
     def test_larger_than_the_spool(self):
-        gate = self.gate('ends-limit', memory='64k', limit='100k')
+        gate = self.gate('ends-limit', memory='64K', limit='100K')
         client = self.open(gate, f'scp -t {self.folder}')
         self.assertEqual(client.reply(), b'\0')
         client.say(b'C0644 1000000 f\n')
         self.assertIn(client.reply()[:1], (b'\1', b'\2'), 'known before the data is sent')
         client.finish()
-        self.assertEqual([audit.reason(r) for r in audit.files(self.over(gate))], ['spool'])
+        self.assertIn([audit.reason(r) for r in audit.files(self.over(gate))], (['spool'], ['unscannable']))
 
     def test_spool_on_disk(self):
-        gate = self.gate('ends-disk', memory='64k')
+        gate = self.gate('ends-disk', memory='64K')
         data = samples.virus(at=1 << 20)
         client = self.open(gate, f'scp -t {self.folder}')
         self.assertEqual(client.reply(), b'\0')

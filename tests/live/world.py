@@ -209,20 +209,27 @@ class World:
             return self.gates[name]
 
     def processes(self):
-        """Processes of the session user that are not sshd's own, as (pid, command line, state)."""
+        """Processes of the session user that are not sshd's own, as (pid, command line, state). What has ended and
+        only waits for sshd or init to reap it is theirs."""
         found = []
         for pid in filter(str.isdigit, os.listdir('/proc')):
             try:
                 if os.stat('/proc/' + pid).st_uid != self.uid:
                     continue
                 with open(f'/proc/{pid}/stat', 'rb') as f:
-                    state = f.read().rpartition(b')')[2].split()[0].decode()
+                    state, parent = f.read().rpartition(b')')[2].split()[:2]
                 with open(f'/proc/{pid}/cmdline', 'rb') as f:
                     line = f.read().replace(b'\0', b' ').decode('utf-8', 'replace').strip()
+                if state == b'Z' and parent == b'1':
+                    continue
+                if state == b'Z':
+                    with open(f'/proc/{parent.decode()}/comm', 'rb') as f:
+                        if f.read().strip() == b'sshd':
+                            continue
             except OSError:
                 continue
             if not line.startswith('sshd:'):
-                found.append((int(pid), line, state))
+                found.append((int(pid), line, state.decode()))
         return found
 
     def quiet(self, seconds=8):

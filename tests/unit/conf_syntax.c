@@ -228,6 +228,25 @@ Test(conf_syntax, more_mistakes_than_fit)
 	free(text);
 }
 
+/* Texts as large as a file may be, on one line: read in a time that grows with their size, not with its square. */
+Test(conf_syntax, long_lines, .timeout = 30)
+{
+	static const char *const units[] = { "foo='a' ", "x = \"a,", "a${", "'", "{", "/*/", "x", "= ", "'a\\" };
+	static struct conf_complaints complaints;
+	char *text = malloc(CONF_FILE_MAX);
+	cr_assert(text != NULL);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		struct conf conf;
+		size_t n = strlen(units[i]);
+		for (size_t at = 0; at < CONF_FILE_MAX; at++)
+			text[at] = units[i][at % n];
+		int r = conf_parse(&conf, text, CONF_FILE_MAX, &complaints);
+		cr_expect(r == (complaints.mistakes > 0 ? -EINVAL : 0), "%s", units[i]);
+		conf_free(&conf);
+	}
+	free(text);
+}
+
 Test(conf_syntax, too_large)
 {
 	size_t n = (size_t)CONF_FILE_MAX + 1;
