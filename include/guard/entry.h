@@ -21,6 +21,8 @@ void guard_phase(struct guard *, enum guard_phase);
 void guard_send(struct guard *, enum side to, enum scp_kind, const struct scp_record *);
 void guard_send_text(struct guard *, enum side to, enum scp_kind, const char *text);
 void guard_flush_deferred(struct guard *);
+/* A peer's own words, as a C string for messages and records. */
+const char *guard_text(const struct scp_record *, char text[static SCP_MESSAGE_MAX]);
 
 /* Ends the session: the child's stdin is closed (or it is killed), its end awaited, then the client is read to its end where drain is set. */
 void guard_finish(struct guard *, bool kill, bool drain);
@@ -34,6 +36,7 @@ void entry_placed(struct guard *);                 /* the place is known: judge 
 void entry_judge(struct guard *);                  /* with the facts so far; sets need, denied, or neither: allowed */
 void entry_deny(struct guard *, enum outcome, enum reason, const char *text); /* text NULL: the reason's own sentence */
 void entry_refuse(struct guard *, const struct verdict *);
+void entry_refuse_for(struct guard *, enum reason);
 struct step entry_record(struct guard *);          /* fills guard->record, asks the relay to write it */
 void entry_end(struct guard *);
 struct span entry_shown(const struct guard *);     /* the name for messages */
@@ -41,7 +44,19 @@ struct span entry_shown(const struct guard *);     /* the name for messages */
 /* body.c: the content of one file, and what follows it. */
 struct step body_next(struct guard *, enum side lane, struct span *in);
 void body_moved(struct guard *, uint64_t n);
-void body_source_ended(struct guard *);            /* the source fell silent for good inside the entry */
+void body_source_ended(struct guard *, const struct scp_record *said); /* the source stops inside the entry; said: with a word, or NULL */
+void body_sink_ended(struct guard *);
+void body_fail(struct guard *, enum reason, const char *text, bool fatal);
+bool body_streams(const struct guard *);           /* content goes on before the verdict */
+bool body_early(const struct guard *);             /* allowed and small: nobody waits for the other side */
+void body_answer_source(struct guard *);
+void body_announce_entry(struct guard *);
+
+/* answer.c: what the two sides say of the entry. */
+struct step body_open(struct guard *, enum side lane, struct span *in);
+struct step body_stored(struct guard *, enum side lane, struct span *in);
+struct step body_status(struct guard *, enum side lane, struct span *in);
+struct step body_answer(struct guard *, enum side lane, struct span *in);
 
 /* scp.c: between the entries. */
 struct step scp_greeting(struct guard *, enum side lane, struct span *in);

@@ -32,7 +32,7 @@ enum step_kind {
 	STEP_DROP,    /* forget the spool's content */
 	STEP_RESOLVE, /* where does the entry `bytes` at depth `count` lead (upload), or what has the child opened (download). guard_resolved */
 	STEP_ENTER,   /* the child made or entered the directory just resolved: it is the place of what follows at depth `count`. guard_confirmed */
-	STEP_PIN,     /* is what the child has open what was resolved? guard_confirmed */
+	STEP_PIN,     /* is what the child has open what was resolved? count: bytes announced. guard_confirmed */
 	STEP_SCRUB,   /* what the child stored of the entry must go. guard_confirmed */
 	STEP_INSPECT, /* find the `need` facts of the spool's content. guard_found */
 	STEP_RECORD,  /* to the audit log before going on. guard_recorded */
@@ -97,7 +97,9 @@ struct guard_entry {
 	bool stored;                 /* the sink took it whole */
 	bool status_seen;
 	unsigned expect;             /* replies of the sink to the announcement that are missing */
+	bool dropped;                /* the spool is forgotten already */
 	uint64_t received, spooled, sent;
+	uint64_t padded;             /* of those that were sent: NULs */
 	enum scp_kind status;        /* the source's status byte */
 	char status_text[SCP_MESSAGE_MAX];
 	char text[SCP_MESSAGE_MAX];  /* the error line for the client, without code and LF */
@@ -137,7 +139,7 @@ struct guard {
 
 void guard_init(struct guard *, const struct guard_setup *);
 
-/* A refusal that was found before the child was started: told to the client of a download where it does no harm. Counts as blocked. */
+/* A refusal that was found before the child was started: told to the client of a download where it does no harm. The caller counts it. */
 void guard_defer(struct guard *, struct span text);
 
 struct step guard_next(struct guard *, enum side lane, struct span *in);
@@ -147,7 +149,8 @@ void guard_resolved(struct guard *, const struct place *);
 void guard_confirmed(struct guard *, bool yes);                /* ENTER, PIN, SCRUB */
 void guard_found(struct guard *, const struct finding *);
 void guard_recorded(struct guard *, bool written);             /* not written: refuse */
-void guard_spool_failed(struct guard *);                       /* HOLD or PASS keep found no room: the entry is refused */
+/* HOLD or PASS keep found no room. What HOLD took from its lane all the same: guard_moved first; PASS has taken nothing. */
+void guard_spool_failed(struct guard *);
 void guard_ended(struct guard *, enum side lane);              /* no more bytes from this side */
 void guard_client_left(struct guard *);                        /* nothing can be said to the client any more */
 void guard_aborted(struct guard *, enum reason);               /* TIMEOUT, CLIENT_GONE: end now, leave nothing unjudged */

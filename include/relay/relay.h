@@ -20,6 +20,7 @@ enum {
 	RELAY_PIPE = 1 << 20,         /* wanted size of the pipes that content passes through */
 	RELAY_BULK = 32 << 10,        /* from here on content is moved without the lane's buffer */
 	RELAY_DRAIN_SECONDS = 30,     /* for a refused client to stop sending */
+	RELAY_GONE_SECONDS = 3,       /* for the verdict on, and the storing of, what a client sent before it left */
 	RELAY_CHILD_SECONDS = 10,     /* for the child to end once it was told to */
 };
 

@@ -19,6 +19,7 @@ struct spool {
 	bool in_file, in_memfd; /* neither: in small */
 	int reader;             /* read-only descriptor of the one that holds it, -1 */
 	uint64_t extent;        /* of the memfd: bytes left from earlier files */
+	bool lent;              /* sent from without a copy: a pipe may hold its pages for as long as nobody reads there */
 	uint8_t small[SPOOL_SMALL];
 };
 

@@ -32,8 +32,8 @@ struct identity_store {
 	char group_names[8192];
 };
 int identity_read(struct identity_store *, const struct invocation *);
-/* Group names cost a look-up each: only for policies that ask for groups. */
-void identity_groups(struct identity_store *);
+/* Group names cost a look-up each: only for policies that ask for groups. Groups without a name are passed over. 0, or negative errno: not all could be kept. */
+int identity_groups(struct identity_store *);
 /* identity_key.c: the accepted key from sshd's SSH_USER_AUTH file. */
 void identity_key(struct identity *, const char *user_auth);
 

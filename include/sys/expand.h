@@ -43,7 +43,8 @@ int expand_init(struct expansion *); /* 0 or -ENOMEM; nothing else here allocate
 /*
  * Appends what the operand stands for: its matches, sorted bytewise, or itself when nothing matches, when nothing in it is magic, when a ".." stands behind a component
  * with a metacharacter, when there are too many components, or when the folder may not be listed. "." and ".." are never matched.
- * 0; -ENAMETOOLONG if a path is not below PATH_BYTES_MAX; -E2BIG beyond the limits above; -EINVAL if a ~ has to stand for no or a relative home; -ENOMEM. Not for two threads at once.
+ * 0; -ENAMETOOLONG if a path is not below PATH_BYTES_MAX; -E2BIG beyond the limits above; -EINVAL if a ~ has to stand for no or a relative home; -ENOMEM.
+ * Not for two threads at once.
  */
 int expand_add(struct expansion *, const struct expand_operand *, enum expand_mode, const char *home, expand_within *, void *ctx);
 

@@ -53,10 +53,13 @@ struct place places_target(struct places *, const char *path);
 /* From now on this process's descriptors tell what the child has open. 0 or negative errno. */
 int places_child(struct places *, pid_t child);
 
-/* Upload: where the entry leads; then, when the child made or entered a folder of that name; then, what the child opened is that entry. */
+/*
+ * Upload: where the entry leads; then, when the child made or entered a folder of that name; then, what the child opened is that entry. empty: nothing is announced to
+ * be in it. Such a file the real sink closes as soon as it has answered, so it may be found closed: then it is enough that the entry is there, empty.
+ */
 struct place places_entry(struct places *, unsigned depth, struct span name, enum entry_kind);
 bool places_enter(struct places *, unsigned depth);
-bool places_pin(struct places *);
+bool places_pin(struct places *, bool empty);
 
 /*
  * Removes what the child stored of the entry resolved last: a file that was not there before is unlinked, another emptied, whatever mode it was given. False

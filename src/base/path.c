@@ -14,7 +14,8 @@ struct span path_name(struct span path)
 	size_t start = path.n;
 	while (start > 0 && path.p[start - 1] != '/')
 		start--;
-	return span_of(path.p + start, path.n - start);
+	span_take(&path, start);
+	return path;
 }
 
 struct span path_parent(struct span path)
@@ -113,7 +114,8 @@ bool path_below(struct span path, struct span base, struct span *rest)
 {
 	if (!span_starts(path, base))
 		return false;
-	*rest = span_of(path.p + base.n, path.n - base.n);
+	*rest = path;
+	span_take(rest, base.n);
 	if (base.n > 0 && base.p[base.n - 1] == '/')
 		return true;
 	if (rest->n == 0)

@@ -92,7 +92,7 @@ static cfg_opt_t schema_top[] = {
 };
 
 _Static_assert((int)POLICY_UNKNOWN < SCHEMA_OPTIONS_MAX && (int)RULE_OPTION_UNKNOWN < SCHEMA_OPTIONS_MAX && (int)FILE_SENTINEL < SCHEMA_OPTIONS_MAX,
-               "a frame has room for each option of a section");
+		"a frame has room for each option of a section");
 
 cfg_opt_t *schema_file(void)
 {

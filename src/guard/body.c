@@ -4,7 +4,7 @@
  */
 #include "guard/entry.h"
 
-static bool body_streams(const struct guard *guard)
+bool body_streams(const struct guard *guard)
 {
 	const struct guard_entry *entry = &guard->entry;
 	return guard->setup.policy->delivery == DELIVERY_STREAM && entry->need == FACT_SCAN && entry->record.size > GUARD_HEAD;
@@ -16,13 +16,13 @@ static uint64_t body_unjudged(const struct guard *guard)
 	return guard->entry.record.size - GUARD_TAIL;
 }
 
-static void body_answer_source(struct guard *guard)
+void body_answer_source(struct guard *guard)
 {
 	guard->entry.answered = true;
 	guard_send(guard, guard->source, SCP_OK, NULL);
 }
 
-static void body_announce_entry(struct guard *guard)
+void body_announce_entry(struct guard *guard)
 {
 	struct guard_entry *entry = &guard->entry;
 	entry->times_first = false;
@@ -30,13 +30,19 @@ static void body_announce_entry(struct guard *guard)
 	guard_send(guard, guard->sink, entry->kind == ENTRY_DIRECTORY ? SCP_DIR : SCP_FILE, &entry->record);
 }
 
+bool body_early(const struct guard *guard)
+{
+	const struct guard_entry *entry = &guard->entry;
+	uint64_t most = guard->setup.early_max;
+	return entry->kind == ENTRY_FILE && most > 0 && entry->record.size <= most && entry->need == 0 && !entry->place.hopeless && !entry->answered;
+}
+
 /* Tells the sink. Small files that are allowed: the source is answered at once, so that nobody waits for somebody who waits. */
 static void body_announce(struct guard *guard)
 {
 	struct guard_entry *entry = &guard->entry;
-	bool small = entry->kind == ENTRY_FILE && entry->record.size <= guard->setup.early_max && entry->need == 0 && !entry->place.hopeless;
 	entry->announced = true;
-	if (small && !entry->answered && guard->source == CLIENT) {
+	if (body_early(guard) && guard->source == CLIENT) {
 		entry->early = true;
 		body_answer_source(guard);
 	}
@@ -50,7 +56,7 @@ static void body_announce(struct guard *guard)
 		}
 	}
 	body_announce_entry(guard);
-	if (small && !entry->answered)
+	if (body_early(guard))
 		body_answer_source(guard);
 }
 
@@ -150,7 +156,7 @@ static struct step body_choose(struct guard *guard)
 	return step_again();
 }
 
-static void body_fail(struct guard *guard, enum reason reason, const char *text, bool fatal)
+void body_fail(struct guard *guard, enum reason reason, const char *text, bool fatal)
 {
 	struct guard_entry *entry = &guard->entry;
 	entry_deny(guard, OUTCOME_FAILED, reason, text);
@@ -158,13 +164,14 @@ static void body_fail(struct guard *guard, enum reason reason, const char *text,
 }
 
 /* The source stopped inside the entry. */
-void body_source_ended(struct guard *guard)
+void body_source_ended(struct guard *guard, const struct scp_record *said)
 {
 	struct guard_entry *entry = &guard->entry;
+	char text[SCP_MESSAGE_MAX];
 	bool unjudged = entry->need != 0 || entry->scrub;
-	guard->lost = guard->source == CLIENT ? REASON_CLIENT_GONE : REASON_CHILD;
+	guard->lost = guard->source == CHILD ? REASON_CHILD : said ? REASON_CLIENT : guard->reader[CLIENT].why ? REASON_PROTOCOL : REASON_CLIENT_GONE;
 	if (!entry->denied)
-		body_fail(guard, guard->source == CLIENT ? REASON_CLIENT_GONE : REASON_CHILD, NULL, true);
+		body_fail(guard, guard->lost, said ? guard_text(said, text) : NULL, true);
 	entry->fatal = true;
 	entry->received = entry->record.size;
 	entry->status_seen = true;
@@ -176,7 +183,7 @@ void body_source_ended(struct guard *guard)
 	guard_finish(guard, false, false); /* no padding: a cut file has to look cut */
 }
 
-static void body_sink_ended(struct guard *guard)
+void body_sink_ended(struct guard *guard)
 {
 	struct guard_entry *entry = &guard->entry;
 	entry->expect = 0;
@@ -188,143 +195,11 @@ static void body_sink_ended(struct guard *guard)
 		entry->opened = false;
 		body_fail(guard, REASON_CHILD, NULL, true);
 	} else {
-		body_fail(guard, REASON_CLIENT_GONE, NULL, true);
+		body_fail(guard, guard->reader[CLIENT].why ? REASON_PROTOCOL : REASON_CLIENT_GONE, NULL, true);
 		entry->opened = false;
 		entry->silent = true;
 	}
 	guard_phase(guard, PHASE_BODY);
-}
-
-static const char *body_text(const struct scp_record *record, char *text)
-{
-	struct span from = record->text;
-	size_t n = from.n < SCP_MESSAGE_MAX - 1 ? from.n : SCP_MESSAGE_MAX - 1;
-	for (size_t i = 0; i < n; i++)
-		text[i] = from.p[i] ? (char)from.p[i] : '?';
-	text[n] = '\0';
-	return text;
-}
-
-/* A reply of the sink, whole: false if it has to be waited for, or if its end was dealt with. */
-static bool body_reply(struct guard *guard, enum side lane, struct span *in, enum scp_kind *kind, struct scp_record *record, struct step *step)
-{
-	*step = step_of(STEP_WAIT);
-	if (lane != guard->sink)
-		return false;
-	*kind = scp_next_reply(&guard->reader[lane], in, record);
-	if (*kind == SCP_MORE && guard_at_end(guard, lane, in))
-		*kind = scp_last_reply(&guard->reader[lane], record);
-	else if (*kind == SCP_MORE) {
-		/* the child was told long before the content was in */
-		*step = (struct step){ .kind = STEP_READ, .soon = guard->phase == PHASE_OPEN && guard->entry.early };
-		return false;
-	}
-	if (*kind != SCP_MORE && *kind != SCP_BAD)
-		return true;
-	body_sink_ended(guard);
-	*step = step_again();
-	return false;
-}
-
-/* The sink refused the entry: nothing of it was stored. */
-static void body_open_refused(struct guard *guard, enum scp_kind kind, const struct scp_record *record)
-{
-	struct guard_entry *entry = &guard->entry;
-	char text[SCP_MESSAGE_MAX];
-	if (guard->sink == CHILD) {
-		body_fail(guard, REASON_CHILD, body_text(record, text), kind == SCP_FATAL);
-		return;
-	}
-	body_fail(guard, REASON_CLIENT, body_text(record, text), kind == SCP_FATAL);
-	entry->silent = true;
-}
-
-static struct step body_open(struct guard *guard, enum side lane, struct span *in)
-{
-	struct guard_entry *entry = &guard->entry;
-	struct scp_record record;
-	enum scp_kind kind;
-	struct step step;
-	if (!body_reply(guard, lane, in, &kind, &record, &step))
-		return step;
-	entry->expect--;
-	if (kind != SCP_OK) {
-		bool both = entry->expect > 0; /* times and entry went together; the second word is still to come */
-		if (!entry->denied)
-			body_open_refused(guard, kind, &record);
-		entry->expect = both && kind != SCP_FATAL ? entry->expect : 0;
-	} else if (entry->times_first && !entry->denied) {
-		body_announce_entry(guard);
-		if (entry->record.size <= guard->setup.early_max && entry->need == 0 && entry->kind == ENTRY_FILE && !entry->answered)
-			body_answer_source(guard);
-	} else if (entry->expect == 0) {
-		entry->opened = true;
-		entry->scrub = entry->denied && guard->sink == CHILD;
-		if (entry->need != 0 && entry->place.hopeless && !body_streams(guard)) {
-			entry->opened = false; /* it should have failed: what it opened is not what was looked at */
-			entry_deny(guard, OUTCOME_BLOCKED, REASON_MOVED, NULL);
-			entry->fatal = guard->kill = true;
-		}
-	}
-	guard_phase(guard, PHASE_BODY);
-	return step_again();
-}
-
-static void body_store(struct guard *guard)
-{
-	struct guard_entry *entry = &guard->entry;
-	bool warn = !entry->denied && entry->status == SCP_WARNING;
-	guard_send_text(guard, guard->sink, warn ? SCP_WARNING : SCP_OK, warn ? entry->status_text : NULL);
-	entry->expect = 1;
-	guard->asked = true;
-}
-
-/* Upload: the status byte goes to the child, its word on the whole file comes back. */
-static struct step body_stored(struct guard *guard, enum side lane, struct span *in)
-{
-	struct guard_entry *entry = &guard->entry;
-	struct scp_record record;
-	enum scp_kind kind;
-	struct step step;
-	char text[SCP_MESSAGE_MAX];
-	if (!guard->asked) {
-		body_store(guard);
-		return step_again();
-	}
-	if (!body_reply(guard, lane, in, &kind, &record, &step))
-		return step;
-	entry->stored = true;
-	entry->expect = 0;
-	if (kind != SCP_OK && !entry->denied)
-		body_fail(guard, REASON_CHILD, body_text(&record, text), kind == SCP_FATAL);
-	if (entry->outcome == OUTCOME_ALLOWED && entry->status == SCP_WARNING)
-		guard->failed++;
-	guard_phase(guard, PHASE_BODY);
-	return step_again();
-}
-
-static struct step body_status(struct guard *guard, enum side lane, struct span *in)
-{
-	struct guard_entry *entry = &guard->entry;
-	struct scp_record record = { 0 };
-	if (lane != guard->source)
-		return step_of(STEP_WAIT);
-	enum scp_kind kind = scp_next_reply(&guard->reader[lane], in, &record);
-	if (kind == SCP_MORE && guard_at_end(guard, lane, in) && guard->source == CLIENT && guard->reader[lane].n == 0)
-		kind = SCP_OK; /* libssh2 and phpseclib never send it */
-	else if (kind == SCP_MORE && !guard_at_end(guard, lane, in))
-		return step_of(STEP_READ);
-	if (kind == SCP_MORE || kind == SCP_BAD || kind == SCP_FATAL) {
-		entry->need = entry->opened ? entry->need : 0;
-		body_source_ended(guard);
-		return step_again();
-	}
-	entry->status = kind;
-	entry->status_seen = true;
-	if (kind == SCP_WARNING)
-		body_text(&record, entry->status_text);
-	guard_phase(guard, PHASE_BODY);
-	return step_again();
 }
 
 static struct step body_swallow(struct guard *guard, enum side lane, struct span *in)
@@ -337,7 +212,7 @@ static struct step body_swallow(struct guard *guard, enum side lane, struct span
 	if (entry->received == entry->record.size)
 		guard_phase(guard, PHASE_BODY);
 	else if (guard_at_end(guard, lane, in))
-		body_source_ended(guard);
+		body_source_ended(guard, NULL);
 	else
 		return step_of(STEP_READ);
 	return step_again();
@@ -360,7 +235,7 @@ static struct step body_take(struct guard *guard, enum side lane, struct span *i
 		return step_again();
 	}
 	if (guard_at_end(guard, lane, in)) {
-		body_source_ended(guard);
+		body_source_ended(guard, NULL);
 		return step_again();
 	}
 	if (guard->phase == PHASE_PASS && guard->ended[guard->sink]) {
@@ -389,8 +264,13 @@ static struct step body_release(struct guard *guard)
 static struct step body_pad(struct guard *guard)
 {
 	struct guard_entry *entry = &guard->entry;
-	if (entry->sent >= entry->record.size || guard->ended[guard->sink]) {
-		entry->sent = entry->record.size;
+	if (guard->ended[guard->sink] && entry->sent < entry->record.size) {
+		body_moved(guard, entry->record.size - entry->sent);
+		entry->silent = entry->silent || guard->sink == CLIENT; /* it would take words for content */
+		body_sink_ended(guard);
+		return step_again();
+	}
+	if (entry->sent >= entry->record.size) {
 		guard_phase(guard, PHASE_BODY);
 		return step_again();
 	}
@@ -417,6 +297,7 @@ void body_moved(struct guard *guard, uint64_t n)
 		return;
 	case PHASE_PAD:
 		entry->sent += n;
+		entry->padded += n;
 		return;
 	case PHASE_GREETING:
 	case PHASE_HEADER:
@@ -441,91 +322,6 @@ void body_moved(struct guard *guard, uint64_t n)
 	}
 }
 
-static enum scp_kind body_error(const struct guard *guard)
-{
-	return guard->entry.fatal && !guard->entry.soft ? SCP_FATAL : SCP_WARNING;
-}
-
-/* Upload: the client's reply. Its last OK is sent here and nowhere else. */
-static void body_answer_upload(struct guard *guard)
-{
-	struct guard_entry *entry = &guard->entry;
-	if (entry->denied && !entry->silent)
-		guard_send_text(guard, CLIENT, body_error(guard), entry->text);
-	else if (!entry->denied)
-		guard_send(guard, CLIENT, SCP_OK, NULL);
-	if (!entry->denied && entry->kind == ENTRY_DIRECTORY)
-		guard->depth++;
-	scp_entry_done(guard);
-}
-
-static void body_answer_refused_download(struct guard *guard)
-{
-	struct guard_entry *entry = &guard->entry;
-	guard_send_text(guard, CHILD, entry->answered ? SCP_OK : SCP_WARNING, entry->answered ? NULL : "x");
-	if (entry->fatal && !entry->silent) {
-		guard_flush_deferred(guard);
-		guard_send_text(guard, CLIENT, SCP_FATAL, entry->text);
-	} else if (!entry->silent) {
-		guard_defer(guard, span_str(entry->text));
-	}
-	scp_entry_done(guard);
-}
-
-/* Download: the client has the content and waits for the status byte. The child is let go on at once. */
-static struct step body_answer_download(struct guard *guard, enum side lane, struct span *in)
-{
-	struct guard_entry *entry = &guard->entry;
-	struct scp_record record;
-	enum scp_kind kind;
-	struct step step;
-	if (!guard->asked) {
-		bool warn = !entry->denied && entry->status == SCP_WARNING;
-		enum scp_kind status = entry->denied ? body_error(guard) : entry->status;
-		guard_send_text(guard, CLIENT, status, entry->denied ? entry->text : warn ? entry->status_text : NULL);
-		guard_send(guard, CHILD, SCP_OK, NULL);
-		guard->failed += warn;
-		guard->asked = true;
-		if (entry->fatal)
-			scp_entry_done(guard);
-		return step_again();
-	}
-	if (lane != CLIENT)
-		return step_of(STEP_WAIT);
-	if (guard->ended[CLIENT] && in->n == 0 && guard->reader[CLIENT].n == 0) { /* curl closes without a word */
-		scp_entry_done(guard);
-		return step_again();
-	}
-	if (!body_reply(guard, lane, in, &kind, &record, &step))
-		return step;
-	guard->failed += kind != SCP_OK;
-	entry->fatal = kind == SCP_FATAL;
-	scp_entry_done(guard);
-	return step_again();
-}
-
-static struct step body_answer_directory(struct guard *guard)
-{
-	guard_send(guard, CHILD, SCP_OK, NULL);
-	guard->depth++;
-	scp_entry_done(guard);
-	return step_again();
-}
-
-static struct step body_answer(struct guard *guard, enum side lane, struct span *in)
-{
-	struct guard_entry *entry = &guard->entry;
-	if (guard->source == CLIENT)
-		body_answer_upload(guard);
-	else if (entry->denied && !entry->opened)
-		body_answer_refused_download(guard);
-	else if (entry->kind == ENTRY_DIRECTORY)
-		return body_answer_directory(guard);
-	else
-		return body_answer_download(guard, lane, in);
-	return step_again();
-}
-
 struct step body_next(struct guard *guard, enum side lane, struct span *in)
 {
 	struct guard_entry *entry = &guard->entry;
@@ -546,7 +342,7 @@ struct step body_next(struct guard *guard, enum side lane, struct span *in)
 	case PHASE_OPEN:
 		return body_open(guard, lane, in);
 	case PHASE_PIN:
-		return guard_ask(guard, step_of(STEP_PIN));
+		return guard_ask(guard, (struct step){ .kind = STEP_PIN, .count = entry->record.size });
 	case PHASE_ENTER:
 		return guard_ask(guard, (struct step){ .kind = STEP_ENTER, .count = guard->depth + 1, .bytes = entry->record.name });
 	case PHASE_RELEASE:

@@ -59,8 +59,8 @@ void entry_deny(struct guard *guard, enum outcome outcome, enum reason reason, c
 					       .unscannable = entry->facts.finding.unscannable & ~guard->setup.policy->accept_unscannable };
 		message_refusal(entry->text, SCP_MESSAGE_MAX - 1, &facts);
 	}
-	if (entry->spooled > 0)
-		guard->drop = true;
+	guard->drop = guard->drop || (entry->spooled > 0 && !entry->dropped);
+	entry->dropped = true;
 	if (!entry->answered && !entry->pipelined) { /* nothing of it is on its way */
 		entry->received = entry->record.size;
 		entry->status_seen = true;
@@ -76,7 +76,7 @@ void entry_refuse(struct guard *guard, const struct verdict *verdict)
 	entry_deny(guard, OUTCOME_BLOCKED, verdict->reason, NULL);
 }
 
-static void entry_refuse_for(struct guard *guard, enum reason reason)
+void entry_refuse_for(struct guard *guard, enum reason reason)
 {
 	struct verdict verdict = { .decision = DENY, .reason = reason };
 	entry_refuse(guard, &verdict);
@@ -204,7 +204,7 @@ struct step entry_record(struct guard *guard)
 		.has_announced = true,
 		.size = entry->record.size,
 		.mode = entry->record.mode,
-		.bytes = entry->sent,
+		.bytes = entry->sent - entry->padded,
 		.type = span_str(entry->facts.finding.type),
 		.virus = span_str(entry->facts.finding.virus),
 		.unscannable = entry->facts.finding.unscannable,

@@ -1,6 +1,8 @@
 /* The frame: which phase runs, the letters that are waiting to be sent, and what the relay reports. */
 #include "guard/guard.h"
 
+#include <stdio.h>
+
 #include "guard/entry.h"
 #include "guard/message.h"
 
@@ -65,6 +67,16 @@ void guard_send_text(struct guard *guard, enum side to, enum scp_kind kind, cons
 {
 	struct scp_record record = { .text = span_str(text) };
 	guard_send(guard, to, kind, &record);
+}
+
+const char *guard_text(const struct scp_record *record, char text[static SCP_MESSAGE_MAX])
+{
+	struct span from = record->text;
+	size_t n = from.n < SCP_MESSAGE_MAX - 1 ? from.n : SCP_MESSAGE_MAX - 1;
+	for (size_t i = 0; i < n; i++)
+		text[i] = from.p[i] ? (char)from.p[i] : '?';
+	text[n] = '\0';
+	return text;
 }
 
 void guard_defer(struct guard *guard, struct span text)
@@ -236,8 +248,10 @@ void guard_confirmed(struct guard *guard, bool yes)
 		return;
 	if (guard->phase == PHASE_SCRUB) {
 		entry->scrub = false;
-		if (!yes)
+		if (!yes) {
 			guard->failed++;
+			(void)snprintf(entry->facts.finding.detail, sizeof(entry->facts.finding.detail), "what was stored of it could not be removed");
+		}
 		guard_resume(guard);
 		return;
 	}
@@ -297,8 +311,7 @@ void guard_spool_failed(struct guard *guard)
 {
 	if (guard->phase != PHASE_HOLD && guard->phase != PHASE_PASS)
 		return;
-	entry_deny(guard, OUTCOME_BLOCKED, REASON_SPOOL, NULL);
-	guard->entry.scrub = guard->entry.opened && guard->source == CLIENT;
+	entry_refuse_for(guard, REASON_SPOOL);
 	guard_phase(guard, PHASE_BODY);
 }
 
@@ -307,9 +320,14 @@ void guard_ended(struct guard *guard, enum side lane)
 	guard->ended[lane] = true;
 }
 
+static bool guard_delivered(const struct guard_entry *entry)
+{
+	return entry->active && entry->opened && !entry->denied && entry->kind == ENTRY_FILE && entry->need == 0 && entry->sent == entry->record.size;
+}
+
 /*
  * Nothing can be said to the client any more. What it sent before it left is still taken, judged and stored: some clients leave without waiting for
- * the last reply. A download is over, unless the last byte was out already.
+ * the last reply. A download is over, unless all was said that the client had to hear.
  */
 void guard_client_left(struct guard *guard)
 {
@@ -317,19 +335,23 @@ void guard_client_left(struct guard *guard)
 	guard->drain = false;
 	if (guard->phase == PHASE_DRAIN)
 		guard_phase(guard, PHASE_DONE);
-	else if (guard->source == CHILD && guard->phase == PHASE_ANSWER && guard->asked)
+	else if (guard->source == CHILD && (guard->phase == PHASE_HEADER || (guard->phase == PHASE_ANSWER && guard->asked)))
 		guard->ended[CLIENT] = true;
-	else if (guard->source == CHILD)
+	else if (guard->source == CHILD && !guard->winding_up && guard_delivered(&guard->entry))
+		guard->ended[CLIENT] = true; /* it has the content and did not wait for the child's word on it, as libssh2 */
+	else if (guard->source == CHILD && !guard->winding_up)
 		guard_aborted(guard, REASON_CLIENT_GONE);
 }
 
 void guard_aborted(struct guard *guard, enum reason reason)
 {
 	struct guard_entry *entry = &guard->entry;
+	bool content = guard->source == CHILD && entry->opened && entry->sent < entry->record.size; /* what the client waits for */
+	bool deaf = guard->gone || guard->winding_up || (entry->active && (entry->silent || content));
 	if (guard->phase == PHASE_DONE)
 		return;
 	guard->lost = reason;
-	if (!guard->gone && guard->phase != PHASE_DRAIN) {
+	if (!deaf) {
 		char text[SCP_MESSAGE_MAX];
 		struct message_facts facts = { .reason = reason };
 		message_refusal(text, sizeof(text) - 2, &facts);
@@ -342,7 +364,7 @@ void guard_aborted(struct guard *guard, enum reason reason)
 		entry->silent = entry->fatal = true;
 		entry->scrub = entry->scrub || (unjudged && entry->opened && guard->source == CLIENT);
 	}
-	guard->failed += guard->phase != PHASE_DRAIN && !entry->active;
+	guard->failed += guard->phase != PHASE_DRAIN && !(entry->active && !entry->recorded);
 	guard->drain = false;
 	if (guard->phase == PHASE_DRAIN)
 		guard_phase(guard, PHASE_DONE);

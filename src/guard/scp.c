@@ -18,18 +18,6 @@ static struct step scp_fail(struct guard *guard, enum reason reason, const char 
 	return step_again();
 }
 
-static const char *scp_text(const struct scp_record *record, char text[static SCP_MESSAGE_MAX])
-{
-	if (!span_copy(text, SCP_MESSAGE_MAX, record->text)) {
-		struct span cut = record->text;
-		cut.n = cut.n < SCP_MESSAGE_MAX - 1 ? cut.n : SCP_MESSAGE_MAX - 1;
-		for (size_t i = 0; i < cut.n; i++)
-			text[i] = cut.p[i] ? (char)cut.p[i] : '?';
-		text[cut.n] = '\0';
-	}
-	return text;
-}
-
 /* The child would not begin: a target that is no folder, or no program at all. */
 static struct step scp_greeting_refused(struct guard *guard, enum scp_kind kind, const struct scp_record *record)
 {
@@ -37,7 +25,7 @@ static struct step scp_greeting_refused(struct guard *guard, enum scp_kind kind,
 	if (kind != SCP_WARNING && kind != SCP_FATAL)
 		return scp_fail(guard, REASON_CHILD, NULL);
 	guard->failed++;
-	guard_send_text(guard, CLIENT, kind, scp_text(record, text));
+	guard_send_text(guard, CLIENT, kind, guard_text(record, text));
 	guard_finish(guard, false, true);
 	return step_again();
 }
@@ -53,6 +41,7 @@ struct step scp_greeting(struct guard *guard, enum side lane, struct span *in)
 			return step_of(STEP_READ);
 		if (lane == CHILD)
 			return scp_greeting_refused(guard, SCP_BAD, NULL);
+		guard->failed++;
 		guard_finish(guard, true, false);
 		return step_again();
 	}
@@ -127,12 +116,16 @@ static struct step scp_message(struct guard *guard, enum scp_kind kind, const st
 {
 	char text[SCP_MESSAGE_MAX];
 	guard->failed++;
-	if (guard->source == CHILD)
-		guard_defer(guard, span_str(scp_text(record, text)));
-	if (kind == SCP_WARNING)
-		return step_again(); /* no reply: that is its nature */
-	guard_flush_deferred(guard);
-	guard_finish(guard, false, guard->source == CLIENT);
+	if (kind == SCP_WARNING) { /* no reply: that is its nature */
+		if (guard->source == CHILD)
+			guard_defer(guard, span_str(guard_text(record, text)));
+		return step_again();
+	}
+	if (guard->source == CHILD) {
+		guard_flush_deferred(guard);
+		guard_send_text(guard, CLIENT, SCP_FATAL, guard_text(record, text));
+	}
+	guard_finish(guard, false, true);
 	return step_again();
 }
 
@@ -176,8 +169,14 @@ struct step scp_header(struct guard *guard, enum side lane, struct span *in)
 	if (lane != guard->source)
 		return step_of(STEP_WAIT);
 	enum scp_kind kind = scp_next_record(&guard->reader[lane], in, &record);
+	if (kind == SCP_MORE && !guard_at_end(guard, lane, in))
+		return step_of(STEP_READ);
+	if (kind == SCP_MORE && guard->reader[lane].n > 0) {
+		guard->reader[lane].why = "lost connection";
+		return scp_bad_record(guard, &record);
+	}
 	if (kind == SCP_MORE)
-		return guard_at_end(guard, lane, in) ? scp_source_done(guard) : step_of(STEP_READ);
+		return scp_source_done(guard);
 	return scp_record_arrived(guard, kind, &record, in->n > 0);
 }
 
@@ -187,7 +186,7 @@ static struct step scp_left(struct guard *guard, enum scp_kind kind, const struc
 	bool last = guard->depth == 0;
 	if (kind == SCP_FATAL || kind == SCP_BAD || kind == SCP_MORE) {
 		if (guard->sink == CHILD)
-			return scp_fail(guard, REASON_CHILD, kind == SCP_FATAL ? scp_text(record, text) : NULL);
+			return scp_fail(guard, REASON_CHILD, kind == SCP_FATAL ? guard_text(record, text) : NULL);
 		guard->failed++;
 		guard_finish(guard, true, true);
 		return step_again();
@@ -195,7 +194,7 @@ static struct step scp_left(struct guard *guard, enum scp_kind kind, const struc
 	guard->depth -= !last;
 	if (kind == SCP_WARNING) {
 		guard->failed++;
-		guard_send_text(guard, guard->source, SCP_WARNING, scp_text(record, text));
+		guard_send_text(guard, guard->source, SCP_WARNING, guard_text(record, text));
 	} else {
 		guard_send(guard, guard->source, SCP_OK, NULL);
 	}
@@ -223,7 +222,7 @@ void scp_entry_done(struct guard *guard)
 {
 	struct guard_entry *entry = &guard->entry;
 	bool fatal = entry->fatal;
-	guard->drop = guard->drop || entry->spooled > 0;
+	guard->drop = guard->drop || (entry->spooled > 0 && !entry->dropped);
 	entry->active = false;
 	if (fatal)
 		guard_finish(guard, guard->source == CHILD, !guard->gone);

@@ -112,8 +112,6 @@ static enum scp_kind scp_read_entry(struct scp_reader *reader, struct span s, bo
 static enum scp_kind scp_read_line(struct scp_reader *reader, struct span line, struct scp_record *out)
 {
 	*out = (struct scp_record){ 0 };
-	if (line.n == 0)
-		return scp_bad(reader, "unexpected <newline>");
 	if (memchr(line.p, '\0', line.n) != NULL)
 		return scp_bad(reader, "NUL in a control record");
 	uint8_t letter = span_take(&line, 1).p[0];
@@ -125,12 +123,9 @@ static enum scp_kind scp_read_line(struct scp_reader *reader, struct span line, 
 		return scp_read_entry(reader, line, letter == 'D', out);
 	case 'E':
 		return SCP_LEAVE;
-	case 1:
-	case 2:
+	default: /* 1 or 2: other letters begin no line */
 		out->text = line;
 		return letter == 1 ? SCP_WARNING : SCP_FATAL;
-	default:
-		return scp_bad(reader, "expected control record");
 	}
 }
 
@@ -140,7 +135,10 @@ enum scp_kind scp_next_record(struct scp_reader *reader, struct span *in, struct
 		return SCP_BAD;
 	if (reader->n == 0 && in->n == 0)
 		return SCP_MORE;
-	bool text = (reader->n > 0 ? reader->line[0] : in->p[0]) <= 2;
+	uint8_t letter = reader->n > 0 ? reader->line[0] : in->p[0];
+	if (letter == '\0' || strchr("TCDE\1\2", letter) == NULL) /* said at once: who waits for a reply sends no line end */
+		return scp_bad(reader, letter == '\n' ? "unexpected <newline>" : "expected control record");
+	bool text = letter <= 2;
 	size_t cap = text ? SCP_TEXT_MAX : SCP_LINE_MAX;
 	if (!scp_line(reader, in, cap))
 		return reader->n == cap ? scp_bad(reader, "control record too long") : SCP_MORE;

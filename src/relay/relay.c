@@ -129,7 +129,7 @@ static bool relay_step(struct relay *relay, enum side side, const struct step *s
 		guard_confirmed(relay->guard, places_enter(relay->places, (unsigned)step->count));
 		return true;
 	case STEP_PIN:
-		guard_confirmed(relay->guard, places_pin(relay->places));
+		guard_confirmed(relay->guard, places_pin(relay->places, step->count == 0));
 		return true;
 	case STEP_SCRUB:
 		guard_confirmed(relay->guard, places_scrub(relay->places));
@@ -203,6 +203,25 @@ static void relay_slots(const struct relay *relay, struct pollfd slot[static SLO
 	slot[SLOT_SCAN] = relay->inspecting ? scan_poll(relay->scan) : (struct pollfd){ .fd = -1 };
 }
 
+/* For how long nothing may move: 0 for ever. A client that left is waited for no longer than it takes to judge and store what it sent. */
+static unsigned relay_idle_seconds(const struct relay *relay)
+{
+	bool shorter = relay->idle_timeout == 0 || relay->idle_timeout > RELAY_GONE_SECONDS;
+	return relay->guard->gone && shorter ? RELAY_GONE_SECONDS : relay->idle_timeout;
+}
+
+/* Milliseconds of it that are left. */
+static int64_t relay_idle_left(const struct relay *relay)
+{
+	return (int64_t)relay_idle_seconds(relay) * 1000 - (int64_t)(relay_since(&relay->last_progress) / 1000000);
+}
+
+static int64_t relay_scan_left(const struct relay *relay)
+{
+	int64_t scan = scan_wait(relay->scan), idle = relay->guard->gone ? relay_idle_left(relay) : scan;
+	return scan < 0 || idle < scan ? idle : scan;
+}
+
 /* Milliseconds until something is due at the latest; -1: nothing is. */
 static int relay_patience(const struct relay *relay)
 {
@@ -212,9 +231,9 @@ static int relay_patience(const struct relay *relay)
 	else if (relay->shut_wanted)
 		left = RELAY_CHILD_SECONDS * 1000 - (int64_t)(relay_since(&relay->shut_time) / 1000000);
 	else if (relay->inspecting)
-		return scan_wait(relay->scan);
-	else if (relay->idle_timeout > 0)
-		left = (int64_t)relay->idle_timeout * 1000 - (int64_t)(relay_since(&relay->last_progress) / 1000000);
+		left = relay_scan_left(relay);
+	else if (relay_idle_seconds(relay) > 0)
+		left = relay_idle_left(relay);
 	else
 		return -1;
 	return left < 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
@@ -223,7 +242,7 @@ static int relay_patience(const struct relay *relay)
 /* Nothing came in time. */
 static void relay_overdue(struct relay *relay)
 {
-	if (relay->inspecting)
+	if (relay->inspecting && !relay->guard->gone)
 		return; /* relay_finding looks */
 	if (relay->guard->phase == PHASE_DRAIN) {
 		guard_aborted(relay->guard, REASON_TIMEOUT);
@@ -232,8 +251,9 @@ static void relay_overdue(struct relay *relay)
 			(void)kill(relay->child, SIGKILL);
 		fd_close(&relay->lane[CHILD].in);
 		guard_ended(relay->guard, CHILD);
-	} else if (relay->idle_timeout > 0 && relay_since(&relay->last_progress) / 1000000000u >= relay->idle_timeout) {
-		guard_aborted(relay->guard, REASON_TIMEOUT);
+	} else if (relay_idle_seconds(relay) > 0 && relay_idle_left(relay) <= 0) {
+		relay->inspecting = false;
+		guard_aborted(relay->guard, relay->guard->gone ? REASON_CLIENT_GONE : REASON_TIMEOUT);
 	}
 }
 

@@ -1,4 +1,6 @@
-/* Small content never costs a system call; large content is placed once, by its announced size, and its pages are used again by the next file. */
+/*
+ * Small content never costs a system call; large content is placed once, by its announced size, and its pages are used again by the
+ * next file, unless they are on their way to somebody. */
 #include "relay/spool.h"
 
 #include <errno.h>
@@ -17,7 +19,7 @@ void spool_init(struct spool *spool, uint64_t memory, uint64_t limit, const char
 	spool->folder = folder;
 	spool->length = spool->extent = 0;
 	spool->memfd = spool->file = spool->reader = -1;
-	spool->in_file = spool->in_memfd = false;
+	spool->in_file = spool->in_memfd = spool->lent = false;
 }
 
 void spool_finish(struct spool *spool)
@@ -148,6 +150,7 @@ struct span spool_memory(const struct spool *spool, uint64_t offset)
 ssize_t spool_send(struct spool *spool, int to, uint64_t offset, uint64_t n)
 {
 	off_t at = (off_t)offset;
+	spool->lent = true;
 	ssize_t sent = sendfile(to, spool_fd(spool), &at, n > 1 << 20 ? 1 << 20 : (size_t)n);
 	return sent < 0 ? -errno : sent == 0 && n > 0 ? -EIO : sent;
 }
@@ -177,7 +180,13 @@ void spool_drop(struct spool *spool)
 		fd_close(&spool->file);
 		fd_close(&spool->reader);
 	}
-	spool->in_file = false;
-	spool->in_memfd = false;
+	if (spool->in_memfd && spool->lent) { /* pages that a pipe may still hold must not be written again */
+		if (ftruncate(spool->memfd, 0) < 0) {
+			fd_close(&spool->memfd);
+			fd_close(&spool->reader);
+		}
+		spool->extent = 0;
+	}
+	spool->in_file = spool->in_memfd = spool->lent = false;
 	spool->length = 0;
 }

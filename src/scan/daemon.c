@@ -17,7 +17,7 @@
 #include "sys/fd.h"
 
 enum { CONNECT_SHARE = 5000 /* milliseconds, at most, for one address to accept and pass its tests */, CONNECT_RETRY = 20, CHUNK_MAX = 4 << 20,
-       REPLY_READ = 2048, MOVES_MAX = 32 /* in one step: a fast clamd must not keep the relay from its other work */ };
+	REPLY_READ = 2048, MOVES_MAX = 32 /* in one step: a fast clamd must not keep the relay from its other work */ };
 
 void daemon_init(struct daemon *daemon, const struct scan_setup *setup)
 {
@@ -120,8 +120,8 @@ static int daemon_begin(struct daemon *daemon)
 static enum daemon_result daemon_say(struct daemon *daemon, struct finding *out, const char *what)
 {
 	const char *text = daemon->setup->address_count > 0 ? daemon->setup->address[daemon->current].text : NULL;
-	char line[FINDING_DETAIL_MAX];
-	snprintf(line, sizeof(line), "clamd at %s: %s", text != NULL ? text : "no address", what);
+	char line[2 * FINDING_DETAIL_MAX];
+	snprintf(line, sizeof(line), "clamd at %.100s: %s", text != NULL ? text : "no address", what);
 	clamav_print(out->detail, sizeof(out->detail), span_str(line));
 	return DAEMON_WAITING;
 }

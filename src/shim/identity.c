@@ -18,12 +18,17 @@ static struct span identity_word(struct span *rest)
 	return word;
 }
 
-static void identity_address(struct address *address, const char *text)
+static void identity_address(struct address *address, struct span text)
 {
 	struct in6_addr six;
-	if (inet_pton(AF_INET, text, address->bytes) == 1) {
+	char plain[48];
+	const uint8_t *scope = text.n > 0 ? memchr(text.p, '%', text.n) : NULL; /* of a link-local address: the interface */
+	struct span bare = span_of(text.p, scope ? (size_t)(scope - text.p) : text.n);
+	if (!span_copy(plain, sizeof(plain), bare))
+		return;
+	if (scope == NULL && inet_pton(AF_INET, plain, address->bytes) == 1) {
 		address->family = ADDRESS_IPV4;
-	} else if (inet_pton(AF_INET6, text, &six) == 1) {
+	} else if (inet_pton(AF_INET6, plain, &six) == 1) {
 		bool mapped = IN6_IS_ADDR_V4MAPPED(&six);
 		address->family = mapped ? ADDRESS_IPV4 : ADDRESS_IPV6;
 		memcpy(address->bytes, six.s6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
@@ -38,7 +43,7 @@ static void identity_connection(struct identity *identity, const char *connectio
 	uint64_t number;
 	if (!span_copy(identity->from_text, sizeof(identity->from_text), address))
 		return;
-	identity_address(&identity->from, identity->from_text);
+	identity_address(&identity->from, address);
 	if (identity->from.family == ADDRESS_NONE)
 		identity->from_text[0] = '\0';
 	else if (text_number(port, 65535, &number))
@@ -64,27 +69,29 @@ int identity_read(struct identity_store *store, const struct invocation *invocat
 	return 0;
 }
 
-static void identity_add_group(struct identity_store *store, gid_t gid, size_t *used)
+static int identity_add_group(struct identity_store *store, gid_t gid, size_t *used)
 {
 	const struct group *entry = getgrgid(gid);
 	size_t room = sizeof(store->group_names) - *used;
-	if (entry == NULL || store->identity.group_count >= SHIM_GROUPS)
-		return;
+	if (entry == NULL)
+		return 0;
 	char *name = store->group_names + *used;
-	if (!span_copy(name, room, span_str(entry->gr_name)))
-		return;
+	if (store->identity.group_count >= SHIM_GROUPS || room == 0 || !span_copy(name, room, span_str(entry->gr_name)))
+		return -E2BIG;
 	store->groups[store->identity.group_count++] = name;
 	*used += strlen(name) + 1;
+	return 0;
 }
 
-void identity_groups(struct identity_store *store)
+int identity_groups(struct identity_store *store)
 {
 	gid_t list[SHIM_GROUPS];
 	size_t used = 0;
 	gid_t primary = getgid();
-	identity_add_group(store, primary, &used);
 	int count = getgroups(SHIM_GROUPS, list);
-	for (int i = 0; i < count && used + 1 < sizeof(store->group_names); i++)
+	int error = count < 0 ? -errno : identity_add_group(store, primary, &used);
+	for (int i = 0; i < count && error == 0; i++)
 		if (list[i] != primary)
-			identity_add_group(store, list[i], &used);
+			error = identity_add_group(store, list[i], &used);
+	return error;
 }

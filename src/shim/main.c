@@ -30,6 +30,8 @@ int main(int argc, char **argv)
 		return SHIM_FAILED_STATUS;
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a user's limit on file sizes is an error of write(2) here */
+	(void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would take our children's statuses away */
 	diag_init("xferwarden", 1, 0);
 	const char *why = invocation_read(&invocation, argc, argv, &done);
 	if (why != NULL) {

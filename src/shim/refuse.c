@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -10,18 +11,37 @@
 #include "sys/diag.h"
 #include "sys/fd.h"
 
-enum { REFUSE_MILLISECONDS = 5000 };
+enum { REFUSE_SILENCE_MILLISECONDS = 5000, REFUSE_DRAIN_MILLISECONDS = 30000 };
 
-/* Reads what the client still sends, to its end or for a while: who closes early leaves some clients hanging. False at the end. */
-static bool refuse_read(int milliseconds, bool once)
+/* Milliseconds until the drain is over. */
+static int refuse_left(const struct timespec *start)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t left = REFUSE_DRAIN_MILLISECONDS - ((int64_t)(now.tv_sec - start->tv_sec) * 1000 + (now.tv_nsec - start->tv_nsec) / 1000000);
+	return left > 0 ? (int)left : 0;
+}
+
+/*
+ * Reads what the client still sends, to its end, until it is silent for a while, or until it has taken too long: who closes early leaves some clients
+ * hanging. False at the end.
+ */
+static bool refuse_read(bool once)
 {
 	uint8_t scrap[4096];
+	struct timespec start;
 	struct pollfd slot = { .fd = STDIN_FILENO, .events = POLLIN };
-	while (poll(&slot, 1, milliseconds) > 0) {
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (int left; (left = refuse_left(&start)) > 0;) {
+		int ready = poll(&slot, 1, left < REFUSE_SILENCE_MILLISECONDS ? left : REFUSE_SILENCE_MILLISECONDS);
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready <= 0)
+			return true;
 		ssize_t got = read(STDIN_FILENO, scrap, sizeof(scrap));
 		if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
 			return false;
-		if (once)
+		if (once && got > 0)
 			return true;
 	}
 	return true;
@@ -32,10 +52,10 @@ static void refuse_by_scp(const struct session *session, const char *text)
 	uint8_t line[SCP_PUT_MAX];
 	struct scp_record record = { .text = span_str(text) };
 	size_t n = scp_put(line, SCP_FATAL, &record);
-	if (session->direction == DOWNLOAD && !refuse_read(REFUSE_MILLISECONDS, true))
+	if (session->direction == DOWNLOAD && !refuse_read(true))
 		return;
 	if (fd_write_all(STDOUT_FILENO, line, n) == 0)
-		(void)refuse_read(REFUSE_MILLISECONDS, false);
+		(void)refuse_read(false);
 }
 
 static void refuse_record(struct session *session, enum reason reason, const char *text)

@@ -70,8 +70,10 @@ static bool session_asks_groups(const struct session *session)
 
 static enum reason session_policy(struct session *session)
 {
-	if (session_asks_groups(session))
-		identity_groups(&session->who);
+	if (session_asks_groups(session) && identity_groups(&session->who) < 0) {
+		diag("your groups could not be told");
+		return REASON_INTERNAL; /* the policy for one that is missing may have been the stricter one */
+	}
 	session->policy = policy_select(session->conf.policies, session->conf.policy_count, &session->who.identity, PROTOCOL_SCP);
 	if (session->policy == NULL)
 		return REASON_NO_POLICY;

@@ -36,11 +36,26 @@ static enum place_kind places_kind(const struct stat *status)
 	return S_ISDIR(status->st_mode) ? PLACE_DIRECTORY : PLACE_OTHER;
 }
 
+/* The kernel's own names are nobody's files, also where root is wide enough to hold them. */
+static bool places_kernel(const struct places *places, struct span real)
+{
+	static const char *const folders[] = { "/proc", "/sys", "/dev" };
+	struct span rest;
+	if (path_below(real, span_str("/dev/shm"), &rest) && rest.n > 0)
+		return false; /* ordinary files in memory */
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (path_below(real, span_str(folders[i]), &rest) && !path_below(span_str(places->root_real), span_str(folders[i]), &rest))
+			return true;
+	return false;
+}
+
 static void places_below(const struct places *places, struct place *place)
 {
 	place->outside = !path_below(place->real, span_str(places->root_real), &place->path);
 	if (place->outside)
 		place->path = span_of(NULL, 0);
+	else if (places_kernel(places, place->real))
+		place->kind = PLACE_OTHER;
 }
 
 int places_open(struct places *places, const char *root, const char *home, const char **what)
@@ -324,7 +339,10 @@ static bool places_child_has(const struct places *places, int fd, mode_t kind, s
 	return true;
 }
 
-/* Both the file and the way to it: the folder may have been moved, and a link left in its place. */
+/*
+ * Both the file and the way to it. By the name in our folder it has to be the same file: something may be mounted over the way, and scrub looks there. By /proc's
+ * word the way has to be the same: the folder may have been moved, and a link to it left in its place.
+ */
 static bool places_pin_fd(struct places *places, int fd, const struct stat *now)
 {
 	struct stat opened;
@@ -336,12 +354,30 @@ static bool places_pin_fd(struct places *places, int fd, const struct stat *now)
 	return true;
 }
 
-bool places_pin(struct places *places)
+/* By its name alone: what stands there now is an empty file, and the one that was resolved if there was one. */
+static bool places_pin_name(struct places *places)
+{
+	struct stat now;
+	char real[PATH_BYTES_MAX];
+	int folder = places->level[places->entry_depth];
+	FD_OWNED int fd = openat(folder, places->name, O_PATH | O_CLOEXEC | (places->linked ? 0 : O_NOFOLLOW));
+	if (fd < 0 || fstat(fd, &now) < 0 || !S_ISREG(now.st_mode) || now.st_size != 0 || !places_real(fd, real) || strcmp(real, places->real) != 0)
+		return false;
+	if (places->existed && !places_same(&now, &places->status))
+		return false;
+	places->status = now;
+	places->pinned = true;
+	return true;
+}
+
+bool places_pin(struct places *places, bool empty)
 {
 	struct stat now;
 	if (places->child_fds < 0 || !places_now(places, &now) || !S_ISREG(now.st_mode))
 		return false;
-	return places_pin_fd(places, PLACES_FIRST_FD, &now) || places_pin_fd(places, places_last_fd(places, S_IFREG), &now);
+	if (places_pin_fd(places, PLACES_FIRST_FD, &now))
+		return true;
+	return empty ? places_pin_name(places) : places_pin_fd(places, places_last_fd(places, S_IFREG), &now);
 }
 
 /* For writing, also where the child left it without the right to: the mode is given back. Only if it is still the file that was resolved. */

@@ -8,7 +8,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -16,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE + '/../live')
 
 import configuration  # noqa: E402
+import fake_clamd  # noqa: E402
 import test_samples  # noqa: E402
 import world  # noqa: E402
 
@@ -25,60 +25,6 @@ FILES, SMALL = 10000, 1024
 NAMES = "block 'never' { name = {'*.never'} }"
 TYPE = "block 'programs' { type = {'application/x-dosexec'} }"
 SCAN = "block 'malware' { virus = {'*'} }"
-
-
-class Clamd:
-    """A clamd that is never to blame: it answers OK at once, and what an honest one says to the archives that test for its alerts."""
-
-    def __init__(self, path):
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        os.chmod(path, 0o666)
-        self.listener.listen(50)
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            peer, _ = self.listener.accept()
-            threading.Thread(target=self.talk, args=(peer,), daemon=True).start()
-
-    def talk(self, peer):
-        with peer:
-            asked, fds, _, _ = socket.recv_fds(peer, 65536, 4)
-            if b'FILDES' in asked:
-                while not fds:
-                    _, fds, _, _ = socket.recv_fds(peer, 16, 4)
-                for fd in fds:
-                    os.close(fd)
-                peer.sendall(b'fd[10]: OK\0')
-            elif b'INSTREAM' in asked:
-                peer.sendall(b'stream: %s\0' % self.verdict(self.stream(peer, asked.partition(b'INSTREAM\0')[2])))
-            elif b'PING' in asked:
-                peer.sendall(b'PONG\0')
-
-    @staticmethod
-    def stream(peer, data):
-        content = b''
-        while True:
-            while len(data) < 4 or len(data) < 4 + int.from_bytes(data[:4], 'big'):
-                more = peer.recv(65536)
-                if not more:
-                    return content
-                data += more
-            size = int.from_bytes(data[:4], 'big')
-            if size == 0:
-                return content
-            content, data = content + data[4:4 + size], data[4 + size:]
-
-    @staticmethod
-    def verdict(content):
-        if content[257:262] == b'ustar':
-            return b'Heuristics.Limits.Exceeded.MaxFileSize FOUND'
-        if content.count(b'PK\3\4') > 1:
-            return b'Heuristics.Limits.Exceeded.MaxRecursion FOUND'
-        if content.startswith(b'PK\3\4') and content[6] & 1:
-            return b'Heuristics.Encrypted.Zip FOUND'
-        return b'OK'
 
 
 class Bench:
@@ -229,7 +175,7 @@ class Bench:
     def fake(self):
         path = f'{self.live.base}/clamd-fake'
         if not os.path.exists(path):
-            Clamd(path)
+            fake_clamd.FakeClamd(path)
         return self.clamd_conf('hold', path)
 
     def row_pipe_up(self, name):

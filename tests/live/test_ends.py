@@ -1,14 +1,13 @@
 """Whatever dies, at whatever moment: everything ends within seconds, nothing unjudged is left, and the record says how it ended."""
 import os
 import signal
-import socket
-import threading
 import time
 import unittest
 
 import audit
 import clients
 import configuration
+import fake_clamd
 import raw
 import samples
 import stage
@@ -16,44 +15,6 @@ import world
 
 BODY = "  upload { block 'm' { virus = {'*'} } }\n  download { block 'm' { virus = {'*'} } }\n"
 PATH = "  upload { block 'never' { name = {'*.never'} } }\n  download { block 'never' { name = {'*.never'} } }\n"
-
-
-class SlowClamd:
-    """Speaks enough of clamd's protocol to be asked, and answers the scan when it is told to."""
-
-    def __init__(self, path):
-        self.release, self.asked = threading.Event(), threading.Event()
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(path)
-        os.chmod(path, 0o666)
-        self.socket.listen(20)
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                peer, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(peer,), daemon=True).start()
-
-    def talk(self, peer):
-        try:
-            asked, fds, _, _ = socket.recv_fds(peer, 4096, 4)
-            for fd in fds:
-                os.close(fd)
-            if b'PING' in asked:
-                peer.sendall(b'PONG\0')
-            else:
-                self.asked.set()
-                self.release.wait(60)
-            peer.close()
-        except OSError:
-            pass
-
-    def close(self):
-        self.release.set()
-        self.socket.close()
 
 
 class Ends(unittest.TestCase):
@@ -142,7 +103,7 @@ class Ends(unittest.TestCase):
 
     def test_client_killed_during_a_scan(self):
         path = f'{self.live.base}/clamd-slow'
-        clamd = SlowClamd(path)
+        clamd = fake_clamd.FakeClamd(path, hold=True)
         self.addCleanup(clamd.close)
         gate = self.gate('ends-slow', scanner=f"scanner {{{{\n  engine = 'clamd'\n  address = {{{{'unix:{path}'}}}}\n  timeout = 30\n}}}}\n")
         client = self.open(gate, f'scp -t {self.folder}')
@@ -150,12 +111,14 @@ class Ends(unittest.TestCase):
         client.say(b'C0644 1000 f\n' + b'x' * 1000 + b'\0')
         self.assertTrue(clamd.asked.wait(10))
         client.kill()
+        start = time.monotonic()
         self.over(gate)
+        self.assertLess(time.monotonic() - start, 4, 'a client that is gone is noticed while the scanner works')
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_scanner_that_never_answers(self):
         path = f'{self.live.base}/clamd-never'
-        clamd = SlowClamd(path)
+        clamd = fake_clamd.FakeClamd(path, hold=True)
         self.addCleanup(clamd.close)
         gate = self.gate('ends-never', scanner=f"scanner {{{{\n  engine = 'clamd'\n  address = {{{{'unix:{path}'}}}}\n  timeout = 2\n}}}}\n")
         self.fails_closed(gate)

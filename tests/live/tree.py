@@ -12,7 +12,7 @@ def digest(path):
     return h.hexdigest()
 
 
-def look(root, times=False):
+def look(root, times=False, folder_times=True):
     """{relative name (bytes): description}; b'' is root itself, always without its time. Links are not followed."""
     root = os.fsencode(root)
     found = {}
@@ -24,7 +24,7 @@ def look(root, times=False):
         if stat.S_ISREG(st.st_mode):
             found[name] = ('file', oct(mode), st.st_size, digest(path)) + when
         elif stat.S_ISDIR(st.st_mode):
-            found[name] = ('folder', oct(mode)) + when
+            found[name] = ('folder', oct(mode)) + (when if folder_times else ())
             for entry in sorted(os.listdir(path)):
                 note(path + b'/' + entry, name + b'/' + entry if name else entry)
         elif stat.S_ISLNK(st.st_mode):

@@ -120,6 +120,7 @@ class World:
         if os.geteuid() != 0:
             raise Trouble('live tests start sshd and add a user: they need root')
         self.gates = {}
+        self.stops = []  # called before all is taken down
         self.lock = threading.Lock()
         self.base = tempfile.mkdtemp(prefix='xwlive-', dir=os.environ.get('XFERWARDEN_LIVE_DIR') or roomy())
         os.chmod(self.base, 0o755)
@@ -140,6 +141,8 @@ class World:
             raise
 
     def close(self):
+        for stop in self.stops:
+            stop()
         self.janitor.stdin.close()
         try:
             self.janitor.wait(120)

@@ -83,7 +83,8 @@ static pid_t stage_child(const struct stage *stage, struct relay *relay, int cwd
 		char *argv[6], *envp[] = { NULL };
 		for (size_t i = 0; i < 6; i++)
 			argv[i] = (char *)(uintptr_t)words[i];
-		struct spawn spawn = { .program = "/usr/bin/scp", .argv = argv, .envp = envp, .in = to[0], .out = from[1], .err = -1, .extra = -1, .cwd = cwd, .ruleset = -1 };
+		struct spawn spawn = { .program = "/usr/bin/scp", .argv = argv, .envp = envp, .in = to[0], .out = from[1], .err = -1,
+					.extra = -1, .cwd = cwd, .ruleset = -1 };
 		pid = spawn_run(&spawn);
 	}
 	close(to[0]);

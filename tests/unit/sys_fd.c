@@ -94,7 +94,7 @@ static int write_in_pieces(int fd)
 {
 	for (int i = 0; i < 5; i++) {
 		usleep(10000);
-		if (write(fd, "hello" + i, 1) != 1)
+		if (write(fd, &"hello"[i], 1) != 1)
 			return 1;
 	}
 	return 0;

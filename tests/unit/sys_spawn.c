@@ -68,7 +68,7 @@ static int run(struct spawn spawn, const char *const *requests)
 static int is_said(const char *line)
 {
 	char wanted[512];
-	snprintf(wanted, sizeof(wanted), "\n%s\n", line);
+	snprintf(wanted, sizeof(wanted), "\n%.500s\n", line);
 	return strncmp(said, wanted + 1, strlen(line) + 1) == 0 || strstr(said, wanted) != NULL;
 }
 
@@ -118,7 +118,8 @@ Test(sys_spawn, descriptors_that_lie_in_each_others_places)
 			if (pipe2(input, O_CLOEXEC) < 0 || pipe2(output, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0)
 				_exit(10);
 			int in = fcntl(input[0], F_DUPFD_CLOEXEC, 100), out = fcntl(output[1], F_DUPFD_CLOEXEC, 100), err = fcntl(errors[1], F_DUPFD_CLOEXEC, 100);
-			int to = fcntl(input[1], F_DUPFD_CLOEXEC, 100), from = fcntl(output[0], F_DUPFD_CLOEXEC, 100), from_errors = fcntl(errors[0], F_DUPFD_CLOEXEC, 100);
+			int to = fcntl(input[1], F_DUPFD_CLOEXEC, 100), from = fcntl(output[0], F_DUPFD_CLOEXEC, 100);
+			int from_errors = fcntl(errors[0], F_DUPFD_CLOEXEC, 100);
 			close_range(0, 99, 0);
 			if (dup2(in, places[i][0]) < 0 || dup2(out, places[i][1]) < 0 || dup2(err, places[i][2]) < 0)
 				_exit(11);
@@ -169,7 +170,8 @@ Test(sys_spawn, no_room_for_another_process_or_descriptor)
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	while (dup(0) >= 0)
 		;
-	struct spawn spawn = { .program = STANDIN, .argv = no_environment, .envp = no_environment, .in = -1, .out = -1, .err = -1, .extra = -1, .cwd = -1, .ruleset = -1 };
+	struct spawn spawn = { .program = STANDIN, .argv = no_environment, .envp = no_environment, .in = -1, .out = -1, .err = -1,
+				.extra = -1, .cwd = -1, .ruleset = -1 };
 	cr_expect_eq(spawn_run(&spawn), -EMFILE);
 }
 
@@ -258,7 +260,8 @@ Test(sys_spawn, the_child_dies_with_its_parent)
 	pid_t parent = fork();
 	if (parent == 0) {
 		char *argv[] = { (char *)(uintptr_t)"standin", (char *)(uintptr_t)"--", (char *)(uintptr_t)"sleep=60", NULL };
-		struct spawn spawn = { .program = STANDIN, .argv = argv, .envp = no_environment, .in = -1, .out = ends[1], .err = -1, .extra = -1, .cwd = -1, .ruleset = -1 };
+		struct spawn spawn = { .program = STANDIN, .argv = argv, .envp = no_environment, .in = -1, .out = ends[1], .err = -1,
+					.extra = -1, .cwd = -1, .ruleset = -1 };
 		pid_t pid = spawn_run(&spawn);
 		_exit(pid > 0 ? 0 : 1); /* nobody reaps it */
 	}
