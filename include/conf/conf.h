@@ -84,9 +84,11 @@ int conf_parse(struct conf *out, const char *text, size_t length, struct conf_co
 void conf_free(struct conf *);
 
 /*
- * The same for a program that lives on with it: the file is read in a child process, which takes the parser's memory with it. *out stays in read-only memory to the
- * process's end; it is not for conf_free. Warnings are not handed over. Not with threads.
+ * The same for a program that lives on with it: the file is read in a child process, which takes the parser's memory with it, while the caller goes on with other things
+ * between the two calls. *out stays in read-only memory to the process's end; it is not for conf_free. Warnings are not handed over. Not with threads.
  */
-int conf_load_aside(struct conf *out, const char *path, struct conf_complaints *complaints);
+struct conf_aside;
+struct conf_aside *conf_aside_begin(const char *path); /* never fails: conf_aside_end says what went wrong */
+int conf_aside_end(struct conf_aside *, struct conf *out, struct conf_complaints *complaints);
 
 #endif

@@ -10,6 +10,7 @@
 #include "guard/guard.h"
 #include "proto/command.h"
 #include "sys/expand.h"
+#include "sys/landlock.h"
 #include "sys/places.h"
 
 enum { SHIM_GROUPS = 256, SHIM_REFUSED_STATUS = 126, SHIM_FAILED_STATUS = 1 };
@@ -49,13 +50,17 @@ struct session {
 	enum direction direction;
 	const struct policy *policy;
 	struct places places;
+	struct landlock jail;
+	int jail_error;        /* why there is none; 0 */
 	struct expansion paths;
 	bool audited;          /* the start is on record */
 	bool child_reaped;
 };
 int session_run(struct session *, const struct invocation *);
 
-/* child.c: the real scp in its jail. Sets in and out to our ends of its pipes. Its pid or negative errno. */
+/* child.c: the real scp in its jail. child_prepare makes the part of the jail that needs no configuration. child_start sets in and out to our ends of
+ * the child's pipes; its pid or negative errno. */
+void child_prepare(struct session *);
 pid_t child_start(struct session *, int *in, int *out);
 
 /* refuse.c: an answer before any transfer began, in the client's own protocol where it speaks one. Returns the exit status. */

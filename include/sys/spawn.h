@@ -18,7 +18,7 @@ struct spawn {
 
 /*
  * Starts it: default signal dispositions, nothing blocked, killed when its parent dies, no core file. Returns its pid once exec has succeeded, or the negative errno of
- * what failed (exec's too, told by a close-on-exec pipe).
+ * what failed (exec's too).
  */
 pid_t spawn_run(const struct spawn *);
 

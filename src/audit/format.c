@@ -115,13 +115,34 @@ static const char *form_type(const struct record *record)
 	return record->direction == UPLOAD ? "creation" : "access";
 }
 
+static bool form_leap(unsigned year)
+{
+	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+/* By hand, because gmtime(3) reads the time zone's file first, in each session. */
+static void form_date(unsigned long days, unsigned *year, unsigned *month, unsigned *day)
+{
+	static const unsigned char lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	for (*year = 1970; days >= 365u + form_leap(*year) && *year < 9999; ++*year)
+		days -= 365u + form_leap(*year);
+	for (*month = 1; *month < 12; ++*month) {
+		unsigned long length = lengths[*month - 1] + (*month == 2 && form_leap(*year));
+		if (days < length)
+			break;
+		days -= length;
+	}
+	*day = (unsigned)(days % 31) + 1;
+}
+
 static void form_time(struct form *f, const struct timespec *now)
 {
-	struct tm tm;
-	char day[32], text[64];
-	if (!gmtime_r(&now->tv_sec, &tm) || strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-		return;
-	snprintf(text, sizeof(text), "%s.%06ldZ", day, now->tv_nsec / 1000 % 1000000);
+	char text[64];
+	unsigned year, month, day;
+	unsigned long seconds = now->tv_sec > 0 ? (unsigned long)now->tv_sec : 0;
+	form_date(seconds / 86400, &year, &month, &day);
+	snprintf(text, sizeof(text), "%04u-%02u-%02luT%02lu:%02lu:%02lu.%06ldZ", year, month, (unsigned long)day, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60,
+		 now->tv_nsec / 1000 % 1000000);
 	form_string(f, "@timestamp", text);
 }
 

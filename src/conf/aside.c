@@ -15,43 +15,48 @@
 
 enum { ASIDE_BYTES = 64 << 20 }; /* of address space; only what is written costs memory */
 
-struct aside {
+struct conf_aside {
 	struct conf conf;
 	struct conf_complaints complaints;
 	int result;
+	pid_t child;
 	_Alignas(64) char store[];
 };
 
-static int aside_wait(pid_t child)
+struct conf_aside *conf_aside_begin(const char *path)
 {
-	int status;
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
-}
-
-static int aside_run(struct aside *aside, const char *path)
-{
+	struct conf_aside *aside = mmap(NULL, ASIDE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (aside == MAP_FAILED)
+		return NULL;
 	pid_t child = fork();
-	if (child < 0)
-		return -errno;
-	if (child > 0)
-		return aside_wait(child);
-	conf_use_memory((struct conf_memory){ .base = aside->store, .size = ASIDE_BYTES - sizeof(*aside) });
-	aside->result = conf_load(&aside->conf, path, &aside->complaints);
-	_exit(0);
+	if (child == 0) {
+		conf_use_memory((struct conf_memory){ .base = aside->store, .size = ASIDE_BYTES - sizeof(*aside) });
+		aside->result = conf_load(&aside->conf, path, &aside->complaints);
+		_exit(0);
+	}
+	aside->child = child;
+	return aside;
 }
 
-int conf_load_aside(struct conf *out, const char *path, struct conf_complaints *complaints)
+/* True if the child did its work to the end. */
+static bool aside_done(struct conf_aside *aside)
 {
-	struct aside *aside = mmap(NULL, ASIDE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	int error = aside == MAP_FAILED ? -errno : aside_run(aside, path);
+	int status = -1;
+	if (aside == NULL || aside->child < 0)
+		return false;
+	while (waitpid(aside->child, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int conf_aside_end(struct conf_aside *aside, struct conf *out, struct conf_complaints *complaints)
+{
 	*out = (struct conf){ 0 };
 	complain_begin(complaints);
-	if (error < 0) {
+	if (!aside_done(aside)) {
 		complain_mistake(complaints, 0, "it can't be read in a process of its own");
-		return error;
+		return -EIO;
 	}
 	if (aside->result == 0)
 		*out = aside->conf;

@@ -1,6 +1,6 @@
 /*
- * What source and sink say about one entry, and what they are told: the sink's word on the announcement, the source's status byte, the sink's word on
- * the whole, the client's answer. One reply for each action, whatever was decided.
+ * What source and sink say about one entry, and what they are told: the sink's word on the announcement, the source's status byte, the
+ * sink's word on the whole, the client's answer. One reply for each action, whatever was decided.
  */
 #include "guard/entry.h"
 

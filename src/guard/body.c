@@ -169,7 +169,8 @@ void body_source_ended(struct guard *guard, const struct scp_record *said)
 	struct guard_entry *entry = &guard->entry;
 	char text[SCP_MESSAGE_MAX];
 	bool unjudged = entry->need != 0 || entry->scrub;
-	guard->lost = guard->source == CHILD ? REASON_CHILD : said ? REASON_CLIENT : guard->reader[CLIENT].why ? REASON_PROTOCOL : REASON_CLIENT_GONE;
+	guard->lost = guard->source == CHILD ? REASON_CHILD : said ? REASON_CLIENT :
+		      guard->reader[CLIENT].why ? REASON_PROTOCOL : REASON_CLIENT_GONE;
 	if (!entry->denied)
 		body_fail(guard, guard->lost, said ? guard_text(said, text) : NULL, true);
 	entry->fatal = true;

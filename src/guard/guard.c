@@ -250,7 +250,8 @@ void guard_confirmed(struct guard *guard, bool yes)
 		entry->scrub = false;
 		if (!yes) {
 			guard->failed++;
-			(void)snprintf(entry->facts.finding.detail, sizeof(entry->facts.finding.detail), "what was stored of it could not be removed");
+			struct finding *finding = &entry->facts.finding;
+			(void)snprintf(finding->detail, sizeof(finding->detail), "what was stored of it could not be removed");
 		}
 		guard_resume(guard);
 		return;
@@ -346,7 +347,7 @@ void guard_client_left(struct guard *guard)
 void guard_aborted(struct guard *guard, enum reason reason)
 {
 	struct guard_entry *entry = &guard->entry;
-	bool content = guard->source == CHILD && entry->opened && entry->sent < entry->record.size; /* what the client waits for */
+	bool content = guard->source == CHILD && entry->opened && entry->sent < entry->record.size; /* it would take words for that */
 	bool deaf = guard->gone || guard->winding_up || (entry->active && (entry->silent || content));
 	if (guard->phase == PHASE_DONE)
 		return;

@@ -31,33 +31,36 @@ static int child_loader(struct dl_phdr_info *info, size_t size, void *path)
 	return 1; /* the program itself comes first */
 }
 
-static int child_permit(struct session *session, struct landlock *landlock)
+static int child_permit_system(struct landlock *jail)
 {
 	const char *loader = NULL;
-	int error = 0;
+	int error = landlock_permit_path(jail, "/dev/null", LANDLOCK_RIGHT_READ | LANDLOCK_RIGHT_WRITE);
 	for (size_t i = 0; i < sizeof(child_readable) / sizeof(child_readable[0]) && error == 0; i++)
-		error = landlock_permit_path(landlock, child_readable[i], LANDLOCK_RIGHT_READ);
-	if (error == 0)
-		error = landlock_permit_path(landlock, "/dev/null", LANDLOCK_RIGHT_READ | LANDLOCK_RIGHT_WRITE);
+		error = landlock_permit_path(jail, child_readable[i], LANDLOCK_RIGHT_READ);
 	(void)dl_iterate_phdr(child_loader, &loader);
 	if (error == 0 && loader != NULL)
-		error = landlock_permit_path(landlock, loader, LANDLOCK_RIGHT_EXECUTE);
-	if (error == 0)
-		error = landlock_permit_path(landlock, session->conf.scp_program, LANDLOCK_RIGHT_EXECUTE);
-	unsigned rights = session->direction == UPLOAD ? LANDLOCK_RIGHT_READ | LANDLOCK_RIGHT_WRITE : LANDLOCK_RIGHT_READ;
-	if (error == 0)
-		error = landlock_permit(landlock, session->places.root, rights);
+		error = landlock_permit_path(jail, loader, LANDLOCK_RIGHT_EXECUTE);
 	return error;
 }
 
-/* The jail, or -1 in *ruleset where the kernel has none and the configuration can do without. */
-static int child_jail(struct session *session, struct landlock *landlock)
+void child_prepare(struct session *session)
 {
-	int error = landlock_init(landlock);
-	if (error == 0)
-		error = child_permit(session, landlock);
-	else if (!session->conf.confine && (error == -ENOSYS || error == -EOPNOTSUPP))
+	session->jail_error = landlock_init(&session->jail);
+	if (session->jail_error == 0)
+		session->jail_error = child_permit_system(&session->jail);
+}
+
+/* Completes the jail; without one only where the kernel has none and the configuration can do without. */
+static int child_jail(struct session *session)
+{
+	unsigned rights = session->direction == UPLOAD ? LANDLOCK_RIGHT_READ | LANDLOCK_RIGHT_WRITE : LANDLOCK_RIGHT_READ;
+	int error = session->jail_error;
+	if (!session->conf.confine && (error == -ENOSYS || error == -EOPNOTSUPP))
 		return 0;
+	if (error == 0)
+		error = landlock_permit_path(&session->jail, session->conf.scp_program, LANDLOCK_RIGHT_EXECUTE);
+	if (error == 0)
+		error = landlock_permit(&session->jail, session->places.root, rights);
 	if (error < 0)
 		diag("no Landlock for the child: %s (see confinement in xferwarden.conf(5))", strerror(-error));
 	return error;
@@ -109,18 +112,17 @@ static void child_environment(const struct session *session, struct child_words 
 pid_t child_start(struct session *session, int *in, int *out)
 {
 	static struct child_words words;
-	struct landlock landlock = { .fd = -1 };
 	int to[2] = { -1, -1 }, from[2] = { -1, -1 };
 	child_arguments(session, &words);
 	child_environment(session, &words);
-	int error = child_jail(session, &landlock);
+	int error = child_jail(session);
 	if (error == 0 && (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0))
 		error = -errno;
 	pid_t pid = error;
 	if (error == 0) {
 		struct spawn spawn = {
 			.program = session->conf.scp_program, .argv = words.argv, .envp = words.envp,
-			.in = to[0], .out = from[1], .err = STDERR_FILENO, .extra = -1, .cwd = session->places.start, .ruleset = landlock.fd,
+			.in = to[0], .out = from[1], .err = STDERR_FILENO, .extra = -1, .cwd = session->places.start, .ruleset = session->jail.fd,
 		};
 		pid = spawn_run(&spawn);
 	}
@@ -134,6 +136,6 @@ pid_t child_start(struct session *session, int *in, int *out)
 		fd_close(&to[i]);
 		fd_close(&from[i]);
 	}
-	landlock_finish(&landlock);
+	landlock_finish(&session->jail);
 	return pid;
 }

@@ -28,10 +28,10 @@ static int session_id(struct session *session)
 }
 
 /* The client learns that it is our fault, the log learns why. */
-static int session_configuration(struct session *session)
+static int session_configuration(struct session *session, struct conf_aside *aside)
 {
 	static struct conf_complaints complaints;
-	int error = conf_load_aside(&session->conf, session->invocation->conf_path, &complaints);
+	int error = conf_aside_end(aside, &session->conf, &complaints);
 	if (error == 0)
 		return 0;
 	diag_init("xferwarden", 0, 1);
@@ -338,16 +338,20 @@ static int session_serve(struct session *session)
 int session_run(struct session *session, const struct invocation *invocation)
 {
 	session->invocation = invocation;
-	if (session_id(session) < 0 || session_configuration(session) < 0)
+	/* what needs no configuration is done while another process reads it */
+	struct conf_aside *aside = conf_aside_begin(invocation->conf_path);
+	int unknown = identity_read(&session->who, invocation);
+	child_prepare(session);
+	if (session_configuration(session, aside) < 0 || session_id(session) < 0)
 		return SHIM_FAILED_STATUS;
 	session->record_session.id = session->id;
 	session->record_session.who = &session->who.identity;
-	int error = identity_read(&session->who, invocation);
-	if (error < 0) {
+	if (unknown < 0) {
 		diag("no user has the number %u", (unsigned)getuid());
 		return SHIM_FAILED_STATUS;
 	}
 	int status = session_serve(session);
+	landlock_finish(&session->jail);
 	places_finish(&session->places);
 	expand_finish(&session->paths);
 	audit_finish(&session->audit);

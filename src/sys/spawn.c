@@ -1,11 +1,13 @@
-/* Between fork and exec: what a child must not inherit, and how it says that exec failed. */
+/* Between clone and exec: what a child must not inherit, and how it says that exec failed. */
 #include "sys/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -16,7 +18,7 @@
 #include "sys/fd.h"
 #include "sys/landlock.h"
 
-enum { SPAWN_FDS = 4, SPAWN_HIGH = 16 };
+enum { SPAWN_FDS = 4, SPAWN_HIGH = 16, SPAWN_STACK = 64 << 10 };
 
 static void spawn_signals(void)
 {
@@ -79,39 +81,44 @@ static int spawn_prepare(const struct spawn *spawn, pid_t parent)
 	return -confined;
 }
 
-static _Noreturn void spawn_child(const struct spawn *spawn, pid_t parent, int report)
+/* The child's side of spawn_run, in the parent's memory while the parent stands still. */
+struct spawn_birth {
+	const struct spawn *spawn;
+	pid_t parent;
+	int error;
+};
+
+static int spawn_child(void *argument)
 {
+	struct spawn_birth *birth = argument;
 	spawn_signals();
-	int high = fcntl(report, F_DUPFD_CLOEXEC, SPAWN_HIGH);
-	int error = high < 0 ? errno : spawn_prepare(spawn, parent);
-	if (error == 0) {
-		(void)execve(spawn->program, spawn->argv, spawn->envp);
-		error = errno;
+	birth->error = spawn_prepare(birth->spawn, birth->parent);
+	if (birth->error == 0) {
+		(void)execve(birth->spawn->program, birth->spawn->argv, birth->spawn->envp);
+		birth->error = errno;
 	}
-	(void)!write(high < 0 ? report : high, &error, sizeof(error));
 	_exit(127);
 }
 
+/*
+ * As posix_spawn: the child borrows our memory and we wait until it has left it, by exec or exit. No page table is copied, and why exec failed is simply left behind.
+ */
 pid_t spawn_run(const struct spawn *spawn)
 {
-	int ends[2];
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	struct spawn_birth birth = { .spawn = spawn, .parent = getpid() };
+	char *stack = mmap(NULL, SPAWN_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stack == MAP_FAILED)
 		return -errno;
-	FD_OWNED int hear = ends[0];
-	FD_OWNED int report = ends[1];
-	pid_t parent = getpid();
-	pid_t pid = fork();
+	pid_t pid = clone(spawn_child, stack + SPAWN_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &birth);
+	int failed = pid < 0 ? errno : 0;
+	(void)munmap(stack, SPAWN_STACK);
 	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		spawn_child(spawn, parent, report);
-	fd_close(&report);
-	int error = 0;
-	if (fd_read_all(hear, &error, sizeof(error)) < 0)
+		return -failed;
+	if (birth.error == 0)
 		return pid;
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	return error > 0 ? -error : -EIO;
+	return -birth.error;
 }
 
 /* True once pid has ended. A pidfd that cannot be had means that we do not wait. */

@@ -4,13 +4,12 @@ import subprocess
 from tree import created
 
 FUNCTION_LINES = 80
-LINE_COLUMNS = 170
-FILE_LINES = [  # folder, suffix, lines
-    ("src", ".c", 600),
-    ("src", ".h", 200),
-    ("include", ".h", 200),
-    ("tests/fuzz", ".c", 600),
-    ("tests/unit", ".c", 1000),
+FILES = [  # folder, suffix, lines, columns: a row of a test's table may be wide
+    ("src", ".c", 600, 170),
+    ("src", ".h", 200, 170),
+    ("include", ".h", 200, 170),
+    ("tests/fuzz", ".c", 600, 200),
+    ("tests/unit", ".c", 1010, 200),
 ]
 
 
@@ -32,14 +31,14 @@ def check_functions(tree):
 
 def check(tree):
     yield from check_functions(tree)
-    for folder, suffix, most in FILE_LINES:
+    for folder, suffix, most, columns in FILES:
         for name in tree.files(folder, suffixes=(suffix,)):
             lines = tree.lines(name)
             if len(lines) > most:
                 yield f"{name}: {len(lines)} lines, at most {most}"
             for number, line in enumerate(lines, 1):
-                if len(line.expandtabs(8)) > LINE_COLUMNS:
-                    yield f"{name}:{number}: {len(line.expandtabs(8))} columns, at most {LINE_COLUMNS}"
+                if len(line.expandtabs(8)) > columns:
+                    yield f"{name}:{number}: {len(line.expandtabs(8))} columns, at most {columns}"
 
 
 def _long_function(lines):

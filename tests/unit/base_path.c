@@ -13,7 +13,8 @@ struct path_case {
 Test(path, name)
 {
 	static const struct path_case cases[] = {
-		{ "", "" }, { "/", "" }, { "//", "" }, { "a", "a" }, { "/a", "a" }, { "a/", "a" }, { "a//", "a" }, { "/a/b", "b" }, { "a/b/", "b" }, { "a//b", "b" }, { "..", ".." },
+		{ "", "" }, { "/", "" }, { "//", "" }, { "a", "a" }, { "/a", "a" }, { "a/", "a" }, { "a//", "a" }, { "/a/b", "b" },
+		{ "a/b/", "b" }, { "a//b", "b" }, { "..", ".." },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct span name = path_name(span_str(cases[i].in));
@@ -28,7 +29,8 @@ Test(path, name)
 Test(path, parent)
 {
 	static const struct path_case cases[] = {
-		{ "", "" }, { "/", "/" }, { "a", "" }, { "/a", "/" }, { "a/", "" }, { "/a/b", "/a" }, { "/a//b", "/a" }, { "a/b/", "a" }, { "a/b/c", "a/b" },
+		{ "", "" }, { "/", "/" }, { "a", "" }, { "/a", "/" }, { "a/", "" }, { "/a/b", "/a" }, { "/a//b", "/a" }, { "a/b/",
+		"a" }, { "a/b/c", "a/b" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)
 		cr_expect(span_is(path_parent(span_str(cases[i].in)), cases[i].want), "%s", cases[i].in);
@@ -38,9 +40,12 @@ Test(path, parent)
 Test(path, clean)
 {
 	static const struct path_case cases[] = {
-		{ "", "." }, { ".", "." }, { "./.", "." }, { "/", "/" }, { "//", "/" }, { "/.", "/" }, { "/..", "/" }, { "/../..", "/" }, { "a", "a" }, { "./a", "a" },
-		{ "a/", "a" }, { "a//b", "a/b" }, { "a/./b", "a/b" }, { "a/../b", "b" }, { "a/..", "." }, { "..", ".." }, { "../a", "../a" }, { "../../a", "../../a" },
-		{ "a/../..", ".." }, { "a/../../b", "../b" }, { "/a/../../b", "/b" }, { "/a/b/../c", "/a/c" }, { "/a/b/../../..", "/" }, { "...", "..." }, { "/..a", "/..a" },
+		{ "", "." }, { ".", "." }, { "./.", "." }, { "/", "/" }, { "//", "/" }, { "/.", "/" }, { "/..", "/" }, { "/../..",
+		"/" }, { "a", "a" }, { "./a", "a" },
+		{ "a/", "a" }, { "a//b", "a/b" }, { "a/./b", "a/b" }, { "a/../b", "b" }, { "a/..", "." }, { "..", ".." }, { "../a",
+		"../a" }, { "../../a", "../../a" },
+		{ "a/../..", ".." }, { "a/../../b", "../b" }, { "/a/../../b", "/b" }, { "/a/b/../c", "/a/c" }, { "/a/b/../../..",
+		"/" }, { "...", "..." }, { "/..a", "/..a" },
 		{ "..a/..", "." }, { "/a/.../b", "/a/.../b" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -55,8 +60,10 @@ Test(path, join)
 {
 	char out[64];
 	static const struct { const char *base, *path, *want; } cases[] = {
-		{ "/srv", "a", "/srv/a" }, { "/srv", "/a", "/a" }, { "/srv", "", "/srv" }, { "/srv", "..", "/" }, { "/srv", "../../etc", "/etc" }, { "/", "a", "/a" },
-		{ "a", "b", "a/b" }, { "a", "../b", "b" }, { "a", "../../b", "../b" }, { "", "a", "a" }, { "", "", "." }, { "/srv/", "./a/", "/srv/a" },
+		{ "/srv", "a", "/srv/a" }, { "/srv", "/a", "/a" }, { "/srv", "", "/srv" }, { "/srv", "..", "/" }, { "/srv",
+		"../../etc", "/etc" }, { "/", "a", "/a" },
+		{ "a", "b", "a/b" }, { "a", "../b", "b" }, { "a", "../../b", "../b" }, { "", "a", "a" }, { "", "", "." }, { "/srv/",
+		"./a/", "/srv/a" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		cr_expect(path_join(out, sizeof(out), span_str(cases[i].base), span_str(cases[i].path)), "%zu", i);
@@ -86,8 +93,10 @@ Test(path, room)
 Test(path, below)
 {
 	static const struct { const char *path, *base, *rest; } cases[] = {
-		{ "/srv/a", "/srv", "a" }, { "/srv", "/srv", "" }, { "/srv/a/b", "/srv", "a/b" }, { "/srvx", "/srv", NULL }, { "/sr", "/srv", NULL }, { "/a", "/", "a" },
-		{ "/", "/", "" }, { "/a/b", "/a/b/c", NULL }, { "/b/a", "/a", NULL }, { ".ssh/x", ".ssh", "x" }, { ".sshx", ".ssh", NULL },
+		{ "/srv/a", "/srv", "a" }, { "/srv", "/srv", "" }, { "/srv/a/b", "/srv", "a/b" }, { "/srvx", "/srv", NULL },
+		{ "/sr", "/srv", NULL }, { "/a", "/", "a" },
+		{ "/", "/", "" }, { "/a/b", "/a/b/c", NULL }, { "/b/a", "/a", NULL }, { ".ssh/x", ".ssh", "x" }, { ".sshx", ".ssh",
+		NULL },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct span rest = span_of(NULL, 0);

@@ -13,11 +13,15 @@ struct utf8_case {
 Test(text, utf8)
 {
 	static const struct utf8_case cases[] = {
-		{ "a", 1, 'a' }, { "\x7f", 1, 0x7f }, { "\xc2\x80", 2, 0x80 }, { "\xdf\xbf", 2, 0x7ff }, { "\xe0\xa0\x80", 3, 0x800 }, { "\xef\xbf\xbf", 3, 0xffff },
-		{ "\xf0\x90\x80\x80", 4, 0x10000 }, { "\xf4\x8f\xbf\xbf", 4, 0x10ffff }, { "\xed\x9f\xbf", 3, 0xd7ff }, { "\xee\x80\x80", 3, 0xe000 },
+		{ "a", 1, 'a' }, { "\x7f", 1, 0x7f }, { "\xc2\x80", 2, 0x80 }, { "\xdf\xbf", 2, 0x7ff }, { "\xe0\xa0\x80", 3,
+		0x800 }, { "\xef\xbf\xbf", 3, 0xffff },
+		{ "\xf0\x90\x80\x80", 4, 0x10000 }, { "\xf4\x8f\xbf\xbf", 4, 0x10ffff }, { "\xed\x9f\xbf", 3, 0xd7ff },
+		{ "\xee\x80\x80", 3, 0xe000 },
 		/* none: a follower alone, overlong, a surrogate, too large, cut off, wrong followers */
-		{ "\x80", 0, 0 }, { "\xbf", 0, 0 }, { "\xc0\x80", 0, 0 }, { "\xc1\xbf", 0, 0 }, { "\xe0\x9f\xbf", 0, 0 }, { "\xf0\x8f\xbf\xbf", 0, 0 }, { "\xed\xa0\x80", 0, 0 },
-		{ "\xed\xbf\xbf", 0, 0 }, { "\xf4\x90\x80\x80", 0, 0 }, { "\xf5\x80\x80\x80", 0, 0 }, { "\xff", 0, 0 }, { "\xfe", 0, 0 }, { "\xc2", 0, 0 }, { "\xe2\x82", 0, 0 },
+		{ "\x80", 0, 0 }, { "\xbf", 0, 0 }, { "\xc0\x80", 0, 0 }, { "\xc1\xbf", 0, 0 }, { "\xe0\x9f\xbf", 0, 0 },
+		{ "\xf0\x8f\xbf\xbf", 0, 0 }, { "\xed\xa0\x80", 0, 0 },
+		{ "\xed\xbf\xbf", 0, 0 }, { "\xf4\x90\x80\x80", 0, 0 }, { "\xf5\x80\x80\x80", 0, 0 }, { "\xff", 0, 0 }, { "\xfe", 0,
+		0 }, { "\xc2", 0, 0 }, { "\xe2\x82", 0, 0 },
 		{ "\xf0\x9f\x98", 0, 0 }, { "\xc2" "a", 0, 0 }, { "\xe2\x82" "a", 0, 0 }, { "\xe2" "a\x82", 0, 0 }, { "", 0, 0 },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -50,7 +54,8 @@ Test(text, utf8_all)
 
 Test(text, controls)
 {
-	static const uint32_t controls[] = { 0, 9, 10, 13, 27, 0x1f, 0x7f, 0x80, 0x9b, 0x9f, 0x61c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202e, 0x2066, 0x2069, 0xfeff };
+	static const uint32_t controls[] = { 0, 9, 10, 13, 27, 0x1f, 0x7f, 0x80, 0x9b, 0x9f, 0x61c, 0x200e, 0x200f, 0x2028, 0x2029,
+		0x202a, 0x202e, 0x2066, 0x2069, 0xfeff };
 	static const uint32_t shown[] = { ' ', 'a', '~', 0xa0, 0xe4, 0x200d, 0x2027, 0x202f, 0x2065, 0x206a, 0x1f600 };
 	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++)
 		cr_expect(text_is_control(controls[i]), "U+%04X", controls[i]);
@@ -115,7 +120,8 @@ Test(text, numbers)
 	cr_expect(text_number(span_str("0010"), 10, &n) && n == 10);
 	cr_expect(text_number(span_str("18446744073709551615"), UINT64_MAX, &n) && n == UINT64_MAX);
 	n = 7;
-	static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "0x1", "1.0", "11", "18446744073709551616", "99999999999999999999999", "\xd9\xa1" };
+	static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "0x1", "1.0", "11", "18446744073709551616",
+		"99999999999999999999999", "\xd9\xa1" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		cr_expect(!text_number(span_str(bad[i]), 10, &n), "%s", bad[i]);
 	cr_expect(!text_number(span_str("18446744073709551616"), UINT64_MAX, &n));

@@ -14,9 +14,12 @@ static bool login(const char *path, const char *const *lifted, size_t count)
 Test(login, refused)
 {
 	static const char *const paths[] = {
-		".ssh", ".ssh/authorized_keys", ".ssh/rc", ".ssh/environment", ".ssh/any/thing", ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".profile",
-		".pam_environment", ".zshenv", ".zshrc", ".zprofile", ".zlogin", ".zlogout", ".cshrc", ".tcshrc", ".login", ".rhosts", ".shosts", ".k5login", ".forward",
-		".config/fish/config.fish", ".config/systemd/user/x.service", ".config/environment.d/x.conf", ".config/autostart/x.desktop", ".kshrc", ".inputrc",
+		".ssh", ".ssh/authorized_keys", ".ssh/rc", ".ssh/environment", ".ssh/any/thing", ".bashrc", ".bash_profile",
+		".bash_login", ".bash_logout", ".profile",
+		".pam_environment", ".zshenv", ".zshrc", ".zprofile", ".zlogin", ".zlogout", ".cshrc", ".tcshrc", ".login",
+		".rhosts", ".shosts", ".k5login", ".forward",
+		".config/fish/config.fish", ".config/systemd/user/x.service", ".config/environment.d/x.conf",
+		".config/autostart/x.desktop", ".kshrc", ".inputrc",
 	};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		char path[200] = HOME "/";
@@ -27,7 +30,8 @@ Test(login, refused)
 Test(login, free)
 {
 	static const char *const paths[] = {
-		HOME, HOME "/", HOME "/a", HOME "/.bashrc2", HOME "/.bashr", HOME "/.sshx/a", HOME "/x/.bashrc", HOME "/.config", HOME "/.config/git/config", HOME "/bashrc",
+		HOME, HOME "/", HOME "/a", HOME "/.bashrc2", HOME "/.bashr", HOME "/.sshx/a", HOME "/x/.bashrc", HOME "/.config",
+			HOME "/.config/git/config", HOME "/bashrc",
 		"/srv/home/bobby/.bashrc", "/srv/home/.bashrc", "/.bashrc", "/srv/home/alice/.ssh/authorized_keys",
 	};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)

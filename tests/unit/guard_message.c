@@ -20,11 +20,14 @@ Test(message, sentences)
 {
 	says(&(struct message_facts){ .reason = REASON_RULE, .rule = &scripts, .name = span_str("shell.php"), .ref = "7f3a9c21-4" },
 	     "xferwarden: shell.php: blocked by rule \"scripts\" (ref 7f3a9c21-4)");
-	says(&(struct message_facts){ .reason = REASON_RULE, .rule = &scripts, .message = "no scripts here", .name = span_str("a"), .ref = "s-1" },
+	says(&(struct message_facts){ .reason = REASON_RULE, .rule = &scripts, .message = "no scripts here", .name = span_str("a"),
+		.ref = "s-1" },
 	     "xferwarden: a: no scripts here (ref s-1)");
 	says(&(struct message_facts){ .reason = REASON_TIMEOUT }, "xferwarden: timed out, nothing moved for too long");
-	says(&(struct message_facts){ .reason = REASON_TOO_DEEP, .name = span_str("d"), .ref = "" }, "xferwarden: d: folders nested too deep");
-	says(&(struct message_facts){ .reason = REASON_UNSCANNABLE, .unscannable = UNSCANNABLE_ENCRYPTED | UNSCANNABLE_TIMEOUT, .name = span_str("a.zip") },
+	says(&(struct message_facts){ .reason = REASON_TOO_DEEP, .name = span_str("d"), .ref = "" },
+		"xferwarden: d: folders nested too deep");
+	says(&(struct message_facts){ .reason = REASON_UNSCANNABLE, .unscannable = UNSCANNABLE_ENCRYPTED | UNSCANNABLE_TIMEOUT,
+		.name = span_str("a.zip") },
 	     "xferwarden: a.zip: content cannot be checked: encrypted, timeout");
 	says(&(struct message_facts){ .reason = REASON_BAD_NAME, .name = span_str("a\33[2J\n\1b"), .ref = "s-1" },
 	     "xferwarden: a?[2J??b: name with control characters refused (ref s-1)");
@@ -69,11 +72,13 @@ Test(message, long_names)
 			for (size_t i = 0; i < n; i++)
 				at += (size_t)sprintf(name + at, "%s", units[unit]);
 			for (int reason = 1; reason < REASONS; reason++) {
-				struct message_facts facts = { .reason = (enum reason)reason, .rule = &scripts, .name = span_of(name, at), .ref = "7f3a9c21-4294967295" };
+				struct message_facts facts = { .reason = (enum reason)reason, .rule = &scripts,
+					.name = span_of(name, at), .ref = "7f3a9c21-4294967295" };
 				char line[SCP_MESSAGE_MAX - 1];
 				message_refusal(line, sizeof(line), &facts);
 				cr_assert(strstr(line, "(ref 7f3a9c21-4294967295)") != NULL, "%s", line);
-				cr_assert(strstr(line, reason == REASON_RULE ? "scripts" : message_reason(facts.reason)) != NULL, "%s", line);
+				cr_assert(strstr(line, reason == REASON_RULE ? "scripts" : message_reason(facts.reason)) != NULL,
+					"%s", line);
 				check_room(&facts, sizeof(line));
 			}
 		}
@@ -82,7 +87,8 @@ Test(message, long_names)
 
 Test(message, any_room)
 {
-	struct message_facts facts = { .reason = REASON_UNSCANNABLE, .unscannable = UNSCANNABLE_ALL, .name = span_str("a name of some length.zip"), .ref = "7f3a9c21-4" };
+	struct message_facts facts = { .reason = REASON_UNSCANNABLE, .unscannable = UNSCANNABLE_ALL,
+		.name = span_str("a name of some length.zip"), .ref = "7f3a9c21-4" };
 	for (size_t cap = 1; cap < 200; cap++)
 		check_room(&facts, cap);
 }
@@ -91,7 +97,8 @@ Test(message, long_words_of_the_administrator)
 {
 	static char words[400];
 	memset(words, 'w', sizeof(words) - 1);
-	struct message_facts facts = { .reason = REASON_RULE, .rule = &scripts, .message = words, .name = span_str("a name of some length.zip"), .ref = "7f3a9c21-4" };
+	struct message_facts facts = { .reason = REASON_RULE, .rule = &scripts, .message = words,
+		.name = span_str("a name of some length.zip"), .ref = "7f3a9c21-4" };
 	char line[SCP_MESSAGE_MAX - 1];
 	message_refusal(line, sizeof(line), &facts);
 	cr_expect(strstr(line, "(ref 7f3a9c21-4)") != NULL, "%s", line);

@@ -86,22 +86,21 @@ static const struct line_case replies[] = {
 	CASE("\3", SCP_BAD, "unexpected reply"),
 };
 
-typedef enum scp_kind next_function(struct scp_reader *, struct span *, struct scp_record *);
-
 /* From a heap copy of exactly the piece's size, so that reading on is seen. */
-static enum scp_kind feed(next_function *next, struct scp_reader *reader, const char *in, size_t n, struct scp_record *out)
+static enum scp_kind feed(bool reply, struct scp_reader *reader, const char *in, size_t n, struct scp_record *out)
 {
 	uint8_t *exact = malloc(n > 0 ? n : 1);
 	cr_assert(exact);
 	memcpy(exact, in, n);
 	struct span span = span_of(exact, n);
-	enum scp_kind kind = next(reader, &span, out);
+	enum scp_kind kind = reply ? scp_next_reply(reader, &span, out) : scp_next_record(reader, &span, out);
 	cr_expect(kind == SCP_BAD || span.n == 0, "something was left");
 	free(exact);
 	return kind;
 }
 
-static void check_event(const struct line_case *c, enum scp_kind kind, const struct scp_reader *reader, const struct scp_record *record, const char *how)
+static void check_event(const struct line_case *c, enum scp_kind kind, const struct scp_reader *reader,
+	const struct scp_record *record, const char *how)
 {
 	uint8_t line[SCP_PUT_MAX];
 	cr_expect_eq(kind, c->kind, "%s: %s: kind %d", c->in, how, kind);
@@ -117,22 +116,22 @@ static void check_event(const struct line_case *c, enum scp_kind kind, const str
 	}
 }
 
-static void check_case(next_function *next, const struct line_case *c)
+static void check_case(bool reply, const struct line_case *c)
 {
 	struct scp_reader reader;
 	struct scp_record record = { 0 };
 	scp_init(&reader);
-	check_event(c, feed(next, &reader, c->in, c->n, &record), &reader, &record, "whole");
+	check_event(c, feed(reply, &reader, c->in, c->n, &record), &reader, &record, "whole");
 	enum scp_kind kind = SCP_MORE;
 	scp_init(&reader);
 	for (size_t i = 0; i < c->n && kind == SCP_MORE; i++)
-		kind = feed(next, &reader, c->in + i, 1, &record);
+		kind = feed(reply, &reader, c->in + i, 1, &record);
 	check_event(c, kind, &reader, &record, "byte by byte");
 	for (size_t cut = 1; cut < c->n; cut++) {
 		scp_init(&reader);
-		kind = feed(next, &reader, c->in, cut, &record);
+		kind = feed(reply, &reader, c->in, cut, &record);
 		if (kind == SCP_MORE)
-			kind = feed(next, &reader, c->in + cut, c->n - cut, &record);
+			kind = feed(reply, &reader, c->in + cut, c->n - cut, &record);
 		check_event(c, kind, &reader, &record, "in two");
 	}
 }
@@ -140,13 +139,13 @@ static void check_case(next_function *next, const struct line_case *c)
 Test(scp, records)
 {
 	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++)
-		check_case(scp_next_record, &records[i]);
+		check_case(false, &records[i]);
 }
 
 Test(scp, replies)
 {
 	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++)
-		check_case(scp_next_reply, &replies[i]);
+		check_case(true, &replies[i]);
 }
 
 Test(scp, bad_stays_bad)
@@ -154,9 +153,9 @@ Test(scp, bad_stays_bad)
 	struct scp_reader reader;
 	struct scp_record record;
 	scp_init(&reader);
-	cr_expect_eq(feed(scp_next_record, &reader, "x", 1, &record), SCP_BAD);
-	cr_expect_eq(feed(scp_next_record, &reader, "C0644 5 a\n", 10, &record), SCP_BAD);
-	cr_expect_eq(feed(scp_next_reply, &reader, "\0", 1, &record), SCP_BAD);
+	cr_expect_eq(feed(false, &reader, "x", 1, &record), SCP_BAD);
+	cr_expect_eq(feed(false, &reader, "C0644 5 a\n", 10, &record), SCP_BAD);
+	cr_expect_eq(feed(true, &reader, "\0", 1, &record), SCP_BAD);
 	cr_expect_eq(scp_last_reply(&reader, &record), SCP_MORE);
 }
 
@@ -171,7 +170,7 @@ Test(scp, takes_one_record_at_a_time)
 	cr_expect(span_is(in, "hello"), "content is not looked at");
 }
 
-static enum scp_kind line_of(size_t n, char letter, next_function *next)
+static enum scp_kind line_of(size_t n, char letter, bool reply)
 {
 	static char line[4096];
 	struct scp_reader reader;
@@ -182,18 +181,18 @@ static enum scp_kind line_of(size_t n, char letter, next_function *next)
 	if (letter != 'C')
 		line[0] = letter;
 	line[n - 1] = '\n';
-	return feed(next, &reader, line, n, &record);
+	return feed(reply, &reader, line, n, &record);
 }
 
 Test(scp, lengths)
 {
-	cr_expect_eq(line_of(SCP_LINE_MAX, 'C', scp_next_record), SCP_FILE);
-	cr_expect_eq(line_of(SCP_LINE_MAX + 1, 'C', scp_next_record), SCP_BAD);
-	cr_expect_eq(line_of(SCP_LINE_MAX + 1, 'E', scp_next_record), SCP_BAD);
-	cr_expect_eq(line_of(SCP_TEXT_MAX, 1, scp_next_record), SCP_WARNING);
-	cr_expect_eq(line_of(SCP_TEXT_MAX + 1, 1, scp_next_record), SCP_BAD);
-	cr_expect_eq(line_of(SCP_TEXT_MAX, 2, scp_next_reply), SCP_FATAL);
-	cr_expect_eq(line_of(SCP_TEXT_MAX + 1, 2, scp_next_reply), SCP_BAD);
+	cr_expect_eq(line_of(SCP_LINE_MAX, 'C', false), SCP_FILE);
+	cr_expect_eq(line_of(SCP_LINE_MAX + 1, 'C', false), SCP_BAD);
+	cr_expect_eq(line_of(SCP_LINE_MAX + 1, 'E', false), SCP_BAD);
+	cr_expect_eq(line_of(SCP_TEXT_MAX, 1, false), SCP_WARNING);
+	cr_expect_eq(line_of(SCP_TEXT_MAX + 1, 1, false), SCP_BAD);
+	cr_expect_eq(line_of(SCP_TEXT_MAX, 2, true), SCP_FATAL);
+	cr_expect_eq(line_of(SCP_TEXT_MAX + 1, 2, true), SCP_BAD);
 }
 
 Test(scp, last_reply_without_an_end)
@@ -202,11 +201,11 @@ Test(scp, last_reply_without_an_end)
 	struct scp_record record;
 	scp_init(&reader);
 	cr_expect_eq(scp_last_reply(&reader, &record), SCP_MORE);
-	cr_expect_eq(feed(scp_next_reply, &reader, "\1no", 3, &record), SCP_MORE);
+	cr_expect_eq(feed(true, &reader, "\1no", 3, &record), SCP_MORE);
 	cr_expect_eq(scp_last_reply(&reader, &record), SCP_WARNING);
 	cr_expect(span_is(record.text, "no"));
 	cr_expect_eq(scp_last_reply(&reader, &record), SCP_MORE, "only once");
-	cr_expect_eq(feed(scp_next_reply, &reader, "\2", 1, &record), SCP_MORE);
+	cr_expect_eq(feed(true, &reader, "\2", 1, &record), SCP_MORE);
 	cr_expect_eq(scp_last_reply(&reader, &record), SCP_FATAL);
 	cr_expect_eq(record.text.n, 0);
 }

@@ -77,6 +77,7 @@ static void ask(enum direction direction, const char **requests, size_t count)
 	session.direction = direction;
 	session.paths.path = requests;
 	session.paths.count = count;
+	child_prepare(&session);
 	pid_t pid = child_start(&session, &in, &out);
 	cr_assert_gt(pid, 0, "%d", (int)pid);
 	cr_expect(fcntl(in, F_GETFD) == FD_CLOEXEC && fcntl(out, F_GETFD) == FD_CLOEXEC);
@@ -222,6 +223,7 @@ Test(shim_child, a_program_that_cannot_be_started)
 	cr_assert(freopen("/dev/null", "w", stderr) != NULL);
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		session.conf.scp_program = programs[i].program;
+		child_prepare(&session);
 		cr_expect_eq(child_start(&session, &in, &out), programs[i].error, "%s", programs[i].program);
 		cr_expect(in == -1 && out == -1);
 		cr_expect_eq(open_count(), before, "%s", programs[i].program);
@@ -238,6 +240,7 @@ Test(shim_child, the_real_scp_runs_in_its_jail)
 	session.direction = DOWNLOAD;
 	session.paths.path = paths;
 	session.paths.count = 1;
+	child_prepare(&session);
 	pid_t pid = child_start(&session, &in, &out);
 	cr_assert_gt(pid, 0);
 	cr_assert_eq(fd_write_all(out, "\0\0\0", 3), 0);
