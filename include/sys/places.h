@@ -23,6 +23,7 @@ struct places {
 	unsigned depth;                  /* the deepest level that is open */
 	unsigned folder_depth;
 	bool folder_known, folder_refuses; /* refuses: nothing can be made in it */
+	pid_t child;                     /* 0: none */
 	int child_fds;                   /* O_PATH of /proc/PID/fd, -1 */
 	/* the entry that was resolved last */
 	unsigned entry_depth;
@@ -50,8 +51,8 @@ struct place places_find(struct places *, const char *path);
 /* The target of an upload: as places_find, and level[0] is set up for the entries to come. */
 struct place places_target(struct places *, const char *path);
 
-/* From now on this process's descriptors tell what the child has open. 0 or negative errno. */
-int places_child(struct places *, pid_t child);
+/* From now on this process's descriptors tell what the child has open. */
+void places_child(struct places *, pid_t child);
 
 /*
  * Upload: where the entry leads; then, when the child made or entered a folder of that name; then, what the child opened is that entry. empty: nothing is announced to

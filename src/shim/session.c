@@ -251,10 +251,8 @@ static int session_relay(struct session *session)
 	if (relay.scan == NULL)
 		return -ENOMEM;
 	relay.child = child_start(session, &relay.lane[CHILD].in, &relay.lane[CHILD].out);
-	int error = relay.child < 0 ? relay.child : places_child(&session->places, relay.child);
-	int status = error < 0 ? error : relay_run(&relay);
-	if (error < 0 && relay.child > 0)
-		(void)spawn_reap(relay.child, 0);
+	places_child(&session->places, relay.child);
+	int status = relay.child < 0 ? relay.child : relay_run(&relay);
 	scan_destroy(relay.scan);
 	return status;
 }

@@ -164,12 +164,24 @@ struct place places_target(struct places *places, const char *path)
 	return place;
 }
 
-int places_child(struct places *places, pid_t child)
+void places_child(struct places *places, pid_t child)
+{
+	places->child = child;
+	fd_close(&places->child_fds);
+}
+
+/*
+ * Opened when the child has spoken first, not when it was started: until exec is all done its descriptors belong to root, as ours do, and who opened the
+ * folder then is refused for good.
+ */
+static bool places_child_open(struct places *places)
 {
 	char name[40];
-	snprintf(name, sizeof(name), "/proc/%d/fd", (int)child);
-	places->child_fds = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return places->child_fds < 0 ? -errno : 0;
+	if (places->child_fds < 0 && places->child > 0) {
+		snprintf(name, sizeof(name), "/proc/%d/fd", (int)places->child);
+		places->child_fds = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return places->child_fds >= 0;
 }
 
 /* Whether the child could make an entry there. Asked once for many entries: only the early answer hangs on it, not what is permitted. */
@@ -373,7 +385,7 @@ static bool places_pin_name(struct places *places)
 bool places_pin(struct places *places, bool empty)
 {
 	struct stat now;
-	if (places->child_fds < 0 || !places_now(places, &now) || !S_ISREG(now.st_mode))
+	if (!places_child_open(places) || !places_now(places, &now) || !S_ISREG(now.st_mode))
 		return false;
 	if (places_pin_fd(places, PLACES_FIRST_FD, &now))
 		return true;
@@ -428,7 +440,7 @@ struct place places_opened(struct places *places, unsigned depth, struct span na
 {
 	struct stat opened, there;
 	struct place place = { .kind = kind == ENTRY_DIRECTORY ? PLACE_DIRECTORY : PLACE_FILE };
-	if (!places_child_opened(places, depth, name, kind == ENTRY_DIRECTORY ? S_IFDIR : S_IFREG, &opened))
+	if (!places_child_open(places) || !places_child_opened(places, depth, name, kind == ENTRY_DIRECTORY ? S_IFDIR : S_IFREG, &opened))
 		return (struct place){ .kind = PLACE_LOST };
 	if (lstat(places->real, &there) < 0 || !places_same(&opened, &there))
 		return (struct place){ .kind = PLACE_LOST };

@@ -126,7 +126,8 @@ static int stage_run(const struct stage *stage)
 	relay.drain_seconds = stage->drain ? stage->drain : relay.drain_seconds;
 	relay.scan = scan_create(&scan_setup);
 	relay.child = stage_child(stage, &relay, places.start);
-	if (relay.child < 0 || places_child(&places, relay.child) < 0)
+	places_child(&places, relay.child);
+	if (relay.child < 0)
 		return 103;
 	int status = relay_run(&relay);
 	scan_destroy(relay.scan);

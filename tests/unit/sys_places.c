@@ -159,8 +159,8 @@ Test(sys_places, finish_closes_only_its_own)
 	cr_expect_eq(open_count(), before);
 	begin(in_base("root/dir"));
 	(void)places_target(&places, "dir");
-	cr_expect_eq(places_child(&places, getpid()), 0);
-	cr_expect_eq(open_count(), before + 4);
+	places_child(&places, getpid());
+	cr_expect_eq(open_count(), before + 3); /* root, start and target; the child is asked later */
 	places_finish(&places);
 	cr_expect_eq(open_count(), before);
 	places_finish(&places);
