@@ -169,8 +169,8 @@ struct step scp_header(struct guard *guard, enum side lane, struct span *in)
 	if (lane != guard->source)
 		return step_of(STEP_WAIT);
 	enum scp_kind kind = scp_next_record(&guard->reader[lane], in, &record);
-	if (kind == SCP_MORE && !guard_at_end(guard, lane, in))
-		return step_of(STEP_READ);
+	if (kind == SCP_MORE && !guard_at_end(guard, lane, in)) /* the child was let go on while the client still had the last word */
+		return (struct step){ .kind = STEP_READ, .soon = guard->source == CHILD && guard->entries > 0 };
 	if (kind == SCP_MORE && guard->reader[lane].n > 0) {
 		guard->reader[lane].why = "lost connection";
 		return scp_bad_record(guard, &record);

@@ -227,6 +227,7 @@ uint64_t move_pass(struct relay *relay, enum side from, const struct step *step)
 	bool bulk = step->count >= RELAY_BULK && !relay->no_splice && !relay->lane[step->to].broken && !(seen && (relay->no_tee || !move_tap_open(relay)));
 	if (!bulk && relay->tapped == 0) {
 		lane->want = true;
+		lane->soon = from == CHILD; /* it reads from a disk; clients are further away */
 		return 0;
 	}
 	if (!move_flush(relay, step->to)) {
