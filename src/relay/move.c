@@ -90,12 +90,14 @@ static uint64_t move_pass_buffered(struct relay *relay, enum side from, const st
 	struct relay_lane *lane = &relay->lane[from];
 	size_t room = move_room(relay, step->to);
 	size_t most = lane->left.n < room ? lane->left.n : room;
+	struct span before = lane->left;
 	struct span bytes = span_take(&lane->left, step->count < most ? (size_t)step->count : most);
 	if (bytes.n == 0) {
 		relay->lane[step->to].stuck = true;
 		return 0;
 	}
 	if (!move_see(relay, bytes, step->keep)) {
+		lane->left = before; /* not passed: the guard will have it swallowed */
 		guard_spool_failed(relay->guard);
 		return 0;
 	}
@@ -251,6 +253,7 @@ static uint64_t move_hold_seen(struct relay *relay, struct span bytes)
 {
 	if (move_see(relay, bytes, true))
 		return bytes.n;
+	guard_moved(relay->guard, bytes.n); /* gone from the lane all the same */
 	guard_spool_failed(relay->guard);
 	return 0;
 }
