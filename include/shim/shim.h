@@ -63,8 +63,13 @@ int session_run(struct session *, const struct invocation *);
 void child_prepare(struct session *);
 pid_t child_start(struct session *, int *in, int *out);
 
-/* refuse.c: an answer before any transfer began, in the client's own protocol where it speaks one. Returns the exit status. */
-int refuse_session(struct session *, enum reason, const char *text);
+/* refuse.c: an answer before any transfer began, in the client's own protocol where it speaks one, and on record. Returns the exit status. */
+struct refusal {
+	enum reason reason;
+	const char *text;   /* for the client, in place of the reason's own sentence; or NULL */
+	const char *detail; /* for the record and the system log; or NULL */
+};
+int refuse_session(struct session *, const struct refusal *);
 /* The same for a line that is made and on record already. */
 int refuse_line(struct session *, const char *line);
 

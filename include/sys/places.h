@@ -17,6 +17,7 @@ struct places {
 	bool begun;                      /* by places_open: there is something to finish */
 	int root;                        /* O_PATH */
 	int start;                       /* the folder that relative paths begin in: the home if it lies below root, else root */
+	const char *target;              /* the upload's, as it was asked for; borrowed from places_target on */
 	bool target_is_directory;
 	char leaf[256];                  /* the target's name in level[0] if it is no directory */
 	int level[PLACES_DEPTH];         /* O_PATH: level[0] the target, or the folder it is in */
@@ -48,7 +49,7 @@ void places_finish(struct places *);
 /* Where a path of the command leads, relative to start. Spans live until the next call. */
 struct place places_find(struct places *, const char *path);
 
-/* The target of an upload: as places_find, and level[0] is set up for the entries to come. */
+/* The target of an upload: as places_find, and level[0] is set up for the entries to come. path is borrowed until places_finish. */
 struct place places_target(struct places *, const char *path);
 
 /* From now on this process's descriptors tell what the child has open. */

@@ -62,7 +62,7 @@ static int child_jail(struct session *session)
 	if (error == 0)
 		error = landlock_permit(&session->jail, session->places.root, rights);
 	if (error < 0)
-		diag("no Landlock for the child: %s (see confinement in xferwarden.conf(5))", strerror(-error));
+		diag_log("no Landlock for %s: %s (see confinement in xferwarden.conf(5))", session->conf.scp_program, strerror(-error));
 	return error;
 }
 
@@ -129,8 +129,6 @@ pid_t child_start(struct session *session, int *in, int *out)
 	if (pid > 0) {
 		*in = fd_steal(&from[0]);
 		*out = fd_steal(&to[1]);
-	} else {
-		diag("%s: %s", session->conf.scp_program, strerror(-pid));
 	}
 	for (int i = 0; i < 2; i++) {
 		fd_close(&to[i]);

@@ -32,10 +32,11 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN); /* a user's limit on file sizes is an error of write(2) here */
 	(void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would take our children's statuses away */
-	diag_init("xferwarden", 1, 0);
+	diag_init("xferwarden");
 	const char *why = invocation_read(&invocation, argc, argv, &done);
 	if (why != NULL) {
 		diag("%s", why);
+		diag_log("called with arguments that it does not know: %s", why);
 		return SHIM_REFUSED_STATUS;
 	}
 	return done ? 0 : session_run(&session, &invocation);

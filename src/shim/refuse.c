@@ -58,18 +58,21 @@ static void refuse_by_scp(const struct session *session, const char *text)
 		(void)refuse_read(false);
 }
 
-static void refuse_record(struct session *session, enum reason reason, const char *text)
+static void refuse_record(struct session *session, const struct refusal *refusal)
 {
+	const char *detail = refusal->detail ? refusal->detail : refusal->text ? refusal->text : message_reason(refusal->reason);
 	struct record record = {
 		.event = RECORD_COMMAND_REFUSED,
 		.outcome = OUTCOME_BLOCKED,
-		.reason = reason,
+		.reason = refusal->reason,
 		.command = session->invocation->request,
-		.detail = span_str(text),
+		.detail = span_str(detail),
 	};
 	(void)snprintf(record.ref, sizeof(record.ref), "%s-0", session->id);
+	if (refusal->detail != NULL)
+		diag_log("%s: %s (ref %s)", session->who.identity.user, refusal->detail, record.ref);
 	if (audit_write(&session->audit, &record) < 0)
-		diag("refused (%s), and that could not be recorded", reason_word(reason));
+		diag_log("%s: refused (%s), and that could not be recorded (ref %s)", session->who.identity.user, reason_word(refusal->reason), record.ref);
 }
 
 int refuse_line(struct session *session, const char *line)
@@ -78,22 +81,25 @@ int refuse_line(struct session *session, const char *line)
 	return SHIM_FAILED_STATUS;
 }
 
-int refuse_session(struct session *session, enum reason reason, const char *text)
+/* cap: bytes for the whole line; a long sentence is cut, the ref never. */
+static void refuse_sentence(const struct session *session, const struct refusal *refusal, char *dst, size_t cap)
 {
-	char line[SCP_MESSAGE_MAX - 2];
-	char ref[24];
-	struct message_facts facts = { .reason = reason, .ref = ref };
-	(void)snprintf(ref, sizeof(ref), "%s-0", session->id);
-	if (text != NULL)
-		(void)snprintf(line, sizeof(line), "xferwarden: %.80s (ref %s)", text, ref);
-	else
-		message_refusal(line, sizeof(line), &facts);
-	refuse_record(session, reason, text ? text : message_reason(reason));
+	static const char head[] = "xferwarden: ";
+	char ref[32], text[320];
+	(void)snprintf(ref, sizeof(ref), " (ref %s-0)", session->id);
+	size_t room = cap - strlen(ref) - (sizeof(head) - 1);
+	text_clean(text, room < sizeof(text) ? room : sizeof(text), span_str(refusal->text ? refusal->text : message_reason(refusal->reason)));
+	(void)snprintf(dst, cap, "%s%s%s", head, text, ref);
+}
+
+int refuse_session(struct session *session, const struct refusal *refusal)
+{
+	char line[400];
 	bool scp = session->command.kind == COMMAND_SCP_SINK || session->command.kind == COMMAND_SCP_SOURCE;
+	refuse_record(session, refusal);
+	refuse_sentence(session, refusal, line, scp ? SCP_MESSAGE_MAX - 1 : sizeof(line));
 	if (scp)
 		return refuse_line(session, line);
-	char clean[SCP_MESSAGE_MAX];
-	text_clean(clean, sizeof(clean), span_str(line));
-	dprintf(STDERR_FILENO, "%s\n", clean);
+	dprintf(STDERR_FILENO, "%s\n", line);
 	return session->invocation->request.p == NULL ? SHIM_FAILED_STATUS : SHIM_REFUSED_STATUS;
 }

@@ -34,10 +34,13 @@ static int session_configuration(struct session *session, struct conf_aside *asi
 	int error = conf_aside_end(aside, &session->conf, &complaints);
 	if (error == 0)
 		return 0;
-	diag_init("xferwarden", 0, 1);
-	for (size_t i = 0; i < complaints.count && i < 5; i++)
-		diag("%s:%u: %s", session->invocation->conf_path, complaints.list[i].line, complaints.list[i].text);
-	diag_init("xferwarden", 1, 0);
+	for (size_t i = 0; i < complaints.count && i < 5; i++) {
+		const struct conf_complaint *complaint = &complaints.list[i];
+		if (complaint->line == 0)
+			diag_log("%s: %s", session->invocation->conf_path, complaint->text);
+		else
+			diag_log("%s:%u: %s", session->invocation->conf_path, complaint->line, complaint->text);
+	}
 	diag("the server's configuration is not usable; please tell the administrator");
 	return error;
 }
@@ -51,9 +54,7 @@ static int session_audit(struct session *session)
 		static const enum audit_kind kinds[] = { [AUDIT_SYSLOG] = AUDIT_TO_SYSLOG, [AUDIT_JOURNALD] = AUDIT_TO_JOURNALD, [AUDIT_FILE] = AUDIT_TO_FILE };
 		int error = audit_open(&session->audit, kinds[to->kind], to->path);
 		if (error < 0) {
-			diag_init("xferwarden", 0, 1);
-			diag("audit %s: %s", to->path ? to->path : to->kind == AUDIT_SYSLOG ? "syslog" : "journald", strerror(-error));
-			diag_init("xferwarden", 1, 0);
+			diag_log("audit to %s: %s", to->path ? to->path : to->kind == AUDIT_SYSLOG ? "syslog" : "journald", strerror(-error));
 			worst = error;
 		}
 	}
@@ -81,8 +82,9 @@ static enum reason session_policy(struct session *session)
 	return session->policy->rules[session->direction].permitted ? REASON_NONE : REASON_NOT_PERMITTED;
 }
 
-static enum reason session_places(struct session *session)
+static enum reason session_places(struct session *session, struct refusal *refusal)
 {
+	static char detail[PATH_BYTES_MAX + 128];
 	char root[PATH_BYTES_MAX];
 	const char *what = session->policy->root;
 	int error = policy_root(session->policy, &session->who.identity, root, sizeof(root));
@@ -92,9 +94,9 @@ static enum reason session_places(struct session *session)
 		error = -errno;
 	if (error == 0)
 		return REASON_NONE;
-	diag_init("xferwarden", 0, 1);
-	diag("policy %s: root %s: %s", session->policy->name, what, strerror(-error));
-	diag_init("xferwarden", 1, 0);
+	(void)snprintf(detail, sizeof(detail), "policy %s: root %s: %s", session->policy->name, what, strerror(-error));
+	refusal->detail = detail;
+	refusal->text = "the folder open to you is missing on the server; tell the administrator";
 	return REASON_INTERNAL;
 }
 
@@ -285,50 +287,58 @@ static int session_transfer(struct session *session)
 }
 
 /* What is known before anything is started. REASON_NONE: go on; *text: a sentence in place of the reason's own. */
-static enum reason session_prepare(struct session *session, const char **text)
+static enum reason session_prepare(struct session *session, struct refusal *refusal)
 {
 	struct command *command = &session->command;
 	if (command->kind == COMMAND_REFUSED) {
-		*text = command->why;
+		refusal->text = command->why;
 		return REASON_COMMAND;
 	}
 	if (command->kind == COMMAND_SFTP) {
-		*text = "SFTP is not served here; with OpenSSH's scp use scp -O";
+		refusal->text = "SFTP is not served here; with OpenSSH's scp use scp -O";
 		return REASON_COMMAND;
 	}
 	session->record_session.protocol = PROTOCOL_SCP;
 	session->direction = command->kind == COMMAND_SCP_SINK ? UPLOAD : DOWNLOAD;
 	if (isatty(STDIN_FILENO)) {
-		*text = "no terminal for file transfers; see PermitTTY in sshd_config(5)";
+		refusal->text = "no terminal for file transfers; see PermitTTY in sshd_config(5)";
 		return REASON_COMMAND;
 	}
 	enum reason reason = session_policy(session);
 	if (reason == REASON_NONE)
-		reason = session_places(session);
+		reason = session_places(session, refusal);
 	if (reason == REASON_NONE && (reason = session_expand(session)) != REASON_NONE)
-		*text = "too many names, or names too long";
+		refusal->text = "too many names, or names too long";
 	return reason;
+}
+
+/* The child, or what it needs, could not be had: the log knows why. */
+static void session_not_started(struct session *session, int error)
+{
+	char detail[PATH_BYTES_MAX + 128];
+	struct refusal refusal = { .reason = REASON_CHILD, .text = "the server's scp cannot be started; tell the administrator", .detail = detail };
+	(void)snprintf(detail, sizeof(detail), "starting %s: %s", session->conf.scp_program, strerror(-error));
+	(void)refuse_session(session, &refusal);
+	guard.failed++;
 }
 
 static int session_serve(struct session *session)
 {
 	struct timespec start;
-	const char *text = NULL;
+	struct refusal refusal = { 0 };
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	int audit = session_audit(session);
 	(void)command_parse(&session->command, session->invocation->request);
-	enum reason reason = session_prepare(session, &text);
-	if (reason == REASON_NONE && audit == 0)
+	refusal.reason = session_prepare(session, &refusal);
+	if (refusal.reason == REASON_NONE && audit == 0)
 		session_record_start(session);
-	if (reason == REASON_NONE && !session->audited && session->conf.audit.refuse)
-		reason = REASON_AUDIT;
-	if (reason != REASON_NONE)
-		return refuse_session(session, reason, text);
+	if (refusal.reason == REASON_NONE && !session->audited && session->conf.audit.refuse)
+		refusal.reason = REASON_AUDIT;
+	if (refusal.reason != REASON_NONE)
+		return refuse_session(session, &refusal);
 	int status = session_transfer(session);
-	if (status < 0) {
-		diag("the transfer could not be started: %s", strerror(-status));
-		guard.failed++;
-	}
+	if (status < 0)
+		session_not_started(session, status);
 	session_record_end(session, status < 0 ? SHIM_FAILED_STATUS : status, &start);
 	return status < 0 ? SHIM_FAILED_STATUS : status;
 }

@@ -1,4 +1,4 @@
-/* One line about ourselves, to stderr and to the system log, whatever state the program is in. */
+/* One line about ourselves, to stderr or to the system log, whatever state the program is in. */
 #include "sys/diag.h"
 
 #include <errno.h>
@@ -13,23 +13,18 @@
 
 enum { DIAG_MAX = 512, DIAG_PRIORITY = 10 << 3 | 4 /* authpriv.warning */ };
 
-static struct {
-	const char *program;
-	int to_stderr, to_syslog;
-} diag_state = { .program = "xferwarden", .to_stderr = 1 };
+static const char *diag_program = "xferwarden";
 
-void diag_init(const char *program, int to_stderr, int to_syslog)
+void diag_init(const char *program)
 {
-	diag_state.program = program;
-	diag_state.to_stderr = to_stderr;
-	diag_state.to_syslog = to_syslog;
+	diag_program = program;
 }
 
 static void diag_syslog(const char *line)
 {
 	static const struct sockaddr_un log = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
 	char message[DIAG_MAX + 64];
-	int n = snprintf(message, sizeof(message), "<%d>%s[%d]: %s", DIAG_PRIORITY, diag_state.program, (int)getpid(), line);
+	int n = snprintf(message, sizeof(message), "<%d>%s[%d]: %s", DIAG_PRIORITY, diag_program, (int)getpid(), line);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return;
@@ -39,18 +34,33 @@ static void diag_syslog(const char *line)
 	(void)close(fd);
 }
 
+static void diag_format(char line[static DIAG_MAX], const char *format, va_list arguments)
+{
+	char raw[DIAG_MAX];
+	(void)vsnprintf(raw, sizeof(raw), format, arguments);
+	text_clean(line, DIAG_MAX, span_str(raw));
+}
+
 void diag(const char *format, ...)
 {
 	int saved = errno;
-	char raw[DIAG_MAX], line[DIAG_MAX];
+	char line[DIAG_MAX];
 	va_list arguments;
 	va_start(arguments, format);
-	(void)vsnprintf(raw, sizeof(raw), format, arguments);
+	diag_format(line, format, arguments);
 	va_end(arguments);
-	text_clean(line, sizeof(line), span_str(raw));
-	if (diag_state.to_stderr)
-		dprintf(STDERR_FILENO, "%s: %s\n", diag_state.program, line);
-	if (diag_state.to_syslog)
-		diag_syslog(line);
+	dprintf(STDERR_FILENO, "%s: %s\n", diag_program, line);
+	errno = saved;
+}
+
+void diag_log(const char *format, ...)
+{
+	int saved = errno;
+	char line[DIAG_MAX];
+	va_list arguments;
+	va_start(arguments, format);
+	diag_format(line, format, arguments);
+	va_end(arguments);
+	diag_syslog(line);
 	errno = saved;
 }

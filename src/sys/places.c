@@ -148,6 +148,7 @@ struct place places_find(struct places *places, const char *path)
 struct place places_target(struct places *places, const char *path)
 {
 	struct place place = places_find(places, path);
+	places->target = path;
 	if (place.kind == PLACE_DIRECTORY) {
 		places->target_is_directory = true;
 		places->level[0] = openat(places->start, path[0] ? path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -236,6 +237,11 @@ static struct place places_nowhere(struct places *places, struct span name)
 {
 	struct place place = { .kind = PLACE_ABSENT, .hopeless = true };
 	char text[PATH_BYTES_MAX];
+	if (places->entry_depth == 0 && !places->target_is_directory && places->target != NULL) {
+		place = places_absent(places, places->target);
+		place.hopeless = true;
+		return place;
+	}
 	if (!span_copy(text, sizeof(text), name) || !path_join(places->real, sizeof(places->real), span_str(places->root_real), span_str(text)))
 		return (struct place){ .kind = PLACE_LOST };
 	place.real = span_str(places->real);

@@ -1,7 +1,8 @@
 """Cleans up after a live run, however that run ended.
 
 Started by world.py with a pipe on stdin. When the pipe ends (the run closed it, crashed or was killed) every server that the
-run noted in BASE/run/*.pid is stopped, every process of the run's own user is killed, and user and folder are removed.
+run noted in BASE/run/*.pid is stopped, every process of the run's own user is killed, and the user, its files in /tmp and the
+folder are removed.
 """
 import glob
 import os
@@ -67,6 +68,16 @@ def kill_user(uid):
         time.sleep(0.05)
 
 
+def remove_login_notes(uid):
+    """What sshd wrote for SSH_USER_AUTH and leaves where its connection is killed."""
+    for name in glob.glob('/tmp/sshauth.*'):
+        try:
+            if os.lstat(name).st_uid == uid:
+                os.unlink(name)
+        except OSError:
+            pass
+
+
 def unmount(base):
     with open('/proc/self/mounts') as f:
         points = [line.split()[1] for line in f]
@@ -91,7 +102,9 @@ def main():
     sys.stdin.buffer.read()
     stop_servers(base)
     try:
-        kill_user(pwd.getpwnam(user).pw_uid)
+        uid = pwd.getpwnam(user).pw_uid
+        kill_user(uid)
+        remove_login_notes(uid)
         remove_user(user)
     except KeyError:
         pass

@@ -207,7 +207,7 @@ static const struct entry_row entries[] = {
 	{ "dangling", "ignored", ENTRY_FILE, "other root/dangling hopeless asked dangling" },
 	{ "link-out/new", "ignored", ENTRY_FILE, "absent outside/new outside" },
 	{ "new/", "ignored", ENTRY_DIRECTORY, "absent root/new" },
-	{ "new/x", "name", ENTRY_FILE, "absent root/x hopeless" },
+	{ "new/x", "name", ENTRY_FILE, "absent root/new/x hopeless" },
 };
 
 Test(sys_places, where_entries_lead)
