@@ -10,12 +10,14 @@ enum place_kind {
 	PLACE_FILE,
 	PLACE_DIRECTORY,
 	PLACE_OTHER,     /* FIFO, device, socket, a link that leads nowhere */
+	PLACE_RESERVED,  /* below /proc, /sys, /dev, or a file of the server's own */
 };
 
 /* Spans live until the next question to the same struct places. */
 struct place {
 	enum place_kind kind;
 	bool outside;       /* not below root */
+	bool login;         /* one of the files told to places_reserve_login, whatever the way to it */
 	bool hopeless;      /* the child cannot succeed there: no such folder, no permission */
 	struct span real;   /* absolute, links resolved */
 	struct span path;   /* real, below root; empty is root itself */

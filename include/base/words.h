@@ -57,6 +57,8 @@ enum reason {
 	REASON_CLIENT,         /* the client reported an error of its own */
 	REASON_CLIENT_GONE,
 	REASON_TIMEOUT,
+	REASON_STOPPED,        /* a signal ended the session */
+	REASON_RESERVED,       /* the kernel's names, and the server's own files: audit, scratch */
 	REASON_INTERNAL,
 	REASONS
 };

@@ -14,12 +14,12 @@ enum token_kind {
 	TOKEN_END = 0,
 	TOKEN_WORD,   /* unquoted */
 	TOKEN_STRING, /* raw is what stands between the quotes */
-	TOKEN_OPEN,   /* { */
-	TOKEN_CLOSE,  /* } */
+	TOKEN_OPEN,   /* {; with a fault [ */
+	TOKEN_CLOSE,  /* }; with a fault ] */
 	TOKEN_EQUALS,
 	TOKEN_APPEND, /* += */
 	TOKEN_COMMA,
-	TOKEN_BAD,    /* no token of this language */
+	TOKEN_BAD,    /* no token of this language; with a fault it is best passed over */
 };
 
 struct token {
@@ -27,7 +27,7 @@ struct token {
 	unsigned line;     /* where it begins */
 	char quote;        /* TOKEN_STRING: ' or " */
 	struct span raw;   /* of the text */
-	const char *fault; /* why it can't be used; a phrase that can follow the token and a colon. NULL: it can */
+	const char *fault; /* why it can't be used: of a WORD or STRING a phrase that can follow it and a colon, else a sentence. NULL: it can */
 };
 
 struct lexer {

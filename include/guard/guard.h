@@ -18,6 +18,7 @@ enum {
 	GUARD_HEAD = 256 << 10,        /* bytes that a type is told from */
 	GUARD_TAIL = 64 << 10,         /* bytes held back in stream delivery until the verdict */
 	GUARD_OUTBOX = 4 * SCP_PUT_MAX,
+	GUARD_LETTERS = 12,            /* waiting to be sent; a phase posts four at the most */
 	GUARD_DEFERRED = 4096,         /* bytes of refusals that wait for the end of a downloaded directory */
 };
 
@@ -130,7 +131,7 @@ struct guard {
 	struct {
 		enum side to;
 		size_t n;
-	} out[8];
+	} out[GUARD_LETTERS];
 	size_t out_count, out_at, out_used;
 	size_t deferred_used;
 	uint8_t outbox[GUARD_OUTBOX];
@@ -149,8 +150,11 @@ void guard_resolved(struct guard *, const struct place *);
 void guard_confirmed(struct guard *, bool yes);                /* ENTER, PIN, SCRUB */
 void guard_found(struct guard *, const struct finding *);
 void guard_recorded(struct guard *, bool written);             /* not written: refuse */
-/* HOLD or PASS keep found no room. What HOLD took from its lane all the same: guard_moved first; PASS has taken nothing. */
-void guard_spool_failed(struct guard *);
+/*
+ * HOLD or PASS keep found no room. What HOLD took from its lane all the same: guard_moved first; PASS has taken nothing. detail: why, for the record; it is
+ * copied.
+ */
+void guard_spool_failed(struct guard *, const char *detail);
 void guard_ended(struct guard *, enum side lane);              /* no more bytes from this side */
 void guard_client_left(struct guard *);                        /* nothing can be said to the client any more */
 void guard_aborted(struct guard *, enum reason);               /* TIMEOUT, CLIENT_GONE: end now, leave nothing unjudged */

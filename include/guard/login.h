@@ -8,7 +8,13 @@
 #include "base/span.h"
 #include "policy/policy.h"
 
-/* path: absolute and real. True if it is such a file, or a folder of such files, and lifted does not name it. */
+/* The list itself, paths below a home; NULL past the last. */
+const char *login_name(size_t index);
+
+/* True if lifted names it: a path below a home. */
+bool login_lifted(struct span below, const struct patterns *lifted);
+
+/* path: absolute and real; letters' case does not count. True if it is such a file, or a folder of such files, and lifted does not name it. */
 bool login_file(struct span path, struct span home, const struct patterns *lifted);
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef XFERWARDEN_RELAY_RELAY_H
 #define XFERWARDEN_RELAY_RELAY_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "audit/audit.h"
@@ -49,9 +50,11 @@ struct relay {
 	pid_t child;
 	bool sha256;
 	unsigned idle_timeout;        /* seconds; 0: none */
+	const volatile sig_atomic_t *stop; /* not 0: end the session; set by a signal's handler. NULL: nobody asks */
+	const sigset_t *wait_mask;    /* signals are let in only while the relay waits; NULL: as they are */
 	unsigned drain_seconds;       /* RELAY_DRAIN_SECONDS, but for tests */
 	/* private */
-	bool inspecting, done, shut_wanted, progress, no_splice, no_tee, big_pipes;
+	bool inspecting, done, stopped, shut_wanted, progress, no_splice, no_tee, big_pipes;
 	int status;
 	int tap[2];                   /* a pipe that content is teed into to be read here; -1 */
 	uint64_t tapped;              /* bytes read from the tap that still have to be passed on */

@@ -19,6 +19,7 @@ struct spool {
 	bool in_file, in_memfd; /* neither: in small */
 	int reader;             /* read-only descriptor of the one that holds it, -1 */
 	uint64_t extent;        /* of the memfd: bytes left from earlier files */
+	bool over, to_file;     /* spool_reserve: what was refused was over the limit; it had to go into the folder */
 	bool lent;              /* sent from without a copy: a pipe may hold its pages for as long as nobody reads there */
 	uint8_t small[SPOOL_SMALL];
 };
@@ -31,6 +32,9 @@ uint64_t spool_capacity(const struct spool *);
 
 /* Content will grow to n bytes: chooses the place once. 0 or negative errno, -ENOSPC when it is over the limit. */
 int spool_reserve(struct spool *, uint64_t n);
+
+/* Why the last spool_reserve, spool_append or spool_splice failed with that negative errno, for a record: "spool /var/spool/x: No such file or directory". */
+void spool_explain(const struct spool *, int error, char *dst, size_t cap);
 
 /* Appends. 0 or negative errno. */
 int spool_append(struct spool *, struct span);

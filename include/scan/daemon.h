@@ -18,7 +18,7 @@ enum daemon_trust { DAEMON_UNTESTED = 0, DAEMON_SEES, DAEMON_BLIND };
 
 struct daemon_address {
 	enum daemon_trust trust;
-	enum probe_kind blind_to;
+	unsigned faults;     /* PROBE_FAULT_* bits, of the tests it had so far */
 	bool no_descriptors; /* refuses FILDES, takes INSTREAM */
 };
 

@@ -8,13 +8,13 @@ enum probe_kind {
 	PROBE_NONE = 0,
 	PROBE_ENCRYPTED, /* AlertEncryptedArchive */
 	PROBE_DEEP,      /* AlertExceedsMax: nested deeper than any MaxRecursion */
-	PROBE_LARGE,     /* MaxFileSize: a member that announces PROBE_MEMBER bytes; of larger ones in a zip clamd looks at the front and says nothing */
+	PROBE_LARGE,     /* MaxFileSize, MaxScanSize: a member that announces PROBE_MEMBER bytes; of larger ones in a zip clamd looks at the front and says nothing */
 	PROBES,
 };
 
 enum { PROBE_BYTES_MAX = 16384 };
 
-/* The least MaxFileSize that a clamd must have, and the largest member of an archive that is believed to have been looked at: 2000 MiB. */
+/* The least MaxFileSize that a clamd must have (MaxScanSize has to be above it), and the largest member of an archive that is believed to have been looked at: 2000 MiB. */
 #define PROBE_MEMBER (UINT64_C(2000) << 20)
 
 struct probe_store {
@@ -25,10 +25,19 @@ struct probe_store {
 /* Builds the archive in the store. */
 struct span probe_make(struct probe_store *, enum probe_kind);
 
-/* Whether the answer shows that the clamd looks: the alert's name, empty for "OK". */
-bool probe_passed(enum probe_kind, struct span alert);
+/* What is wrong with a clamd's settings; bits. */
+enum probe_fault {
+	PROBE_FAULT_ENCRYPTED = 1, /* AlertEncrypted is off */
+	PROBE_FAULT_LIMITS = 2,    /* AlertExceedsMax is off: then nothing can be learnt of the sizes */
+	PROBE_FAULT_FILE_SIZE = 4, /* MaxFileSize is too low */
+	PROBE_FAULT_SCAN_SIZE = 8, /* MaxScanSize is too low: then nothing can be learnt of MaxFileSize */
+	PROBE_FAULT_ODD = 16,      /* it finds something where there is nothing */
+};
 
-/* "AlertEncrypted is off", for the log. */
-const char *probe_failure(enum probe_kind);
+/* The PROBE_FAULT_* bits that the answer shows: the alert's name, empty for "OK". 0: the clamd looks. */
+unsigned probe_faults(enum probe_kind, struct span alert);
+
+/* All of the faults, and what they hide, as a phrase for the log: "clamd.conf: AlertEncrypted is off, MaxScanSize is not above 2000M". Not for 0. */
+void probe_explain(unsigned faults, char *dst, size_t cap);
 
 #endif

@@ -35,8 +35,8 @@ struct scan_setup {
 /*
  * What "clean" rests on, for both engines: every alert about limits and encryption is on, the file has at most CLAMAV_SIZE_MAX bytes, and
  * container.h found nothing wrong with its build. A clamd is tested when a session first uses it: with an encrypted archive, with one
- * nested too deep, and with one whose member announces 2000 MiB. If it fails one its alerts are off or its MaxFileSize is too low, it
- * would pass over such content in silence, and each later "OK" of it is UNSCANNABLE_SCANNER_BLIND; its finds still count. What cannot be
+ * nested too deep, and with one whose member announces 2000 MiB. If it fails one its alerts are off or its MaxFileSize or MaxScanSize is too low,
+ * it would pass over such content in silence, and each later "OK" of it is UNSCANNABLE_SCANNER_BLIND; its finds still count. What cannot be
  * known from here: whether the signatures are current; limits of single formats (MaxEmbeddedPE, MaxHTMLNormalize and the like) and codecs
  * that ClamAV does not have (bzip2 inside 7z, bare .lzma), which it passes over without a word; and a zip member that announces less than
  * 2000 MiB and unpacks to more: only its front is scanned.

@@ -2,6 +2,7 @@
 #ifndef XFERWARDEN_SHIM_SHIM_H
 #define XFERWARDEN_SHIM_SHIM_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "audit/audit.h"
@@ -54,7 +55,8 @@ struct session {
 	int jail_error;        /* why there is none; 0 */
 	struct expansion paths;
 	bool audited;          /* the start is on record */
-	bool child_reaped;
+	const volatile sig_atomic_t *stop; /* as struct relay's */
+	sigset_t wait_mask;
 };
 int session_run(struct session *, const struct invocation *);
 

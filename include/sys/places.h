@@ -11,7 +11,15 @@
 #include "base/path.h"
 #include "base/place.h"
 
-enum { PLACES_DEPTH = 65 };
+enum { PLACES_DEPTH = 65, PLACES_MARKED_MAX = 96 };
+
+/* A file or folder that is told apart by what it is, not by the way to it. */
+struct places_mark {
+	dev_t device;
+	ino_t inode;
+	enum { MARK_RESERVED, MARK_LOGIN } why;
+	char *below;                     /* a folder: what is below its real path is marked as well; else NULL. Owned */
+};
 
 struct places {
 	bool begun;                      /* by places_open: there is something to finish */
@@ -26,6 +34,8 @@ struct places {
 	bool folder_known, folder_refuses; /* refuses: nothing can be made in it */
 	pid_t child;                     /* 0: none */
 	int child_fds;                   /* O_PATH of /proc/PID/fd, -1 */
+	struct places_mark mark[PLACES_MARKED_MAX];
+	size_t marks;
 	/* the entry that was resolved last */
 	unsigned entry_depth;
 	char name[256];
@@ -45,6 +55,13 @@ struct places {
 int places_open(struct places *, const char *root, const char *home, const char **what);
 /* Accepts a zeroed struct. */
 void places_finish(struct places *);
+
+/*
+ * Marks what an open descriptor stands for as the server's own. And what stands at name below the home, wherever links lead from there, as read at login. For start-up:
+ * the second allocates. False when there is no room for another: the caller refuses.
+ */
+bool places_reserve(struct places *, int fd);
+bool places_reserve_login(struct places *, const char *name);
 
 /* Where a path of the command leads, relative to start. Spans live until the next call. */
 struct place places_find(struct places *, const char *path);

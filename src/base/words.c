@@ -33,6 +33,8 @@ static const char *const reason_words[REASONS] = {
 	[REASON_CLIENT] = "client",
 	[REASON_CLIENT_GONE] = "client-gone",
 	[REASON_TIMEOUT] = "timeout",
+	[REASON_STOPPED] = "stopped",
+	[REASON_RESERVED] = "reserved",
 	[REASON_INTERNAL] = "internal",
 };
 

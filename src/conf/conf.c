@@ -77,9 +77,9 @@ static int conf_check_owner(int fd, struct conf_complaints *complaints)
 	if (!S_ISREG(st.st_mode))
 		complain_mistake(complaints, 0, "it is not a regular file");
 	if (st.st_uid != 0)
-		complain_mistake(complaints, 0, "it is owned by uid %u, not by root", (unsigned)st.st_uid);
+		complain_mistake(complaints, 0, "it is owned by uid %u, not by root (chown root)", (unsigned)st.st_uid);
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		complain_mistake(complaints, 0, "its mode %04o lets others than root write it", (unsigned)(st.st_mode & 07777));
+		complain_mistake(complaints, 0, "its mode %04o lets others than root write it (chmod 644)", (unsigned)(st.st_mode & 07777));
 	return complaints->mistakes > 0 ? -EINVAL : 0;
 }
 

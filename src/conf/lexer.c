@@ -125,7 +125,34 @@ static void lexer_string(struct lexer *lex, struct token *out)
 
 static bool lexer_ends_word(uint8_t c)
 {
-	return c == '\0' || strchr(" \t\r\n{}=,'\"#()", c) != NULL;
+	return c == '\0' || strchr(" \t\r\n{}=,'\"#();", c) != NULL;
+}
+
+static const char lexer_straight[] = "straight quotes ' are needed";
+
+/* The length of what a word processor, or a shell's user, takes for a quote; 0: it is none. */
+static size_t lexer_odd_quote(struct span at)
+{
+	static const char *const quotes[] = {
+		"`", "\xc2\xab", "\xc2\xb4", "\xc2\xbb", "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9a", "\xe2\x80\x9b", "\xe2\x80\x9c", "\xe2\x80\x9d",
+		"\xe2\x80\x9e", "\xe2\x80\x9f", "\xe2\x80\xb2", "\xe2\x80\xb3", "\xe2\x80\xb9", "\xe2\x80\xba",
+	};
+	for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++)
+		if (span_starts(at, span_str(quotes[i])))
+			return strlen(quotes[i]);
+	return 0;
+}
+
+/* The length of a text between two of those, as far as it is likely one; else 0. */
+static size_t lexer_oddly_quoted(struct span at)
+{
+	size_t n = lexer_odd_quote(at);
+	for (size_t most = n > 0 ? at.n : 0; n < most && n <= LEXER_STRING_MAX && strchr("\n,{}=", at.p[n]) == NULL; n++) {
+		size_t close = lexer_odd_quote(span_of(at.p + n, at.n - n));
+		if (close > 0)
+			return n + close;
+	}
+	return 0;
 }
 
 static bool lexer_in_word(uint8_t c)
@@ -136,13 +163,16 @@ static bool lexer_in_word(uint8_t c)
 static void lexer_word(struct lexer *lex, struct token *out)
 {
 	static const char quote_it[] = "this has to stand in single quotes";
+	size_t n = lexer_oddly_quoted(lex->rest);
 	out->kind = TOKEN_WORD;
-	size_t n = 0;
+	out->fault = n > 0 ? lexer_straight : NULL;
+	bool bracket = false; /* of a pattern: the word has one that opens */
 	while (n < lex->rest.n && !lexer_ends_word(lex->rest.p[n])) {
 		uint8_t c = lex->rest.p[n];
 		uint8_t next = n + 1 < lex->rest.n ? lex->rest.p[n + 1] : '\0';
-		if (c == '+' && next == '=')
+		if ((c == '+' && next == '=') || (c == ']' && !bracket))
 			break;
+		bracket = bracket || c == '[';
 		if (c == '$' && next == '{') {
 			out->fault = lexer_no_environment;
 			size_t to_end = lexer_to_line_end(lex);
@@ -151,7 +181,7 @@ static void lexer_word(struct lexer *lex, struct token *out)
 			continue;
 		}
 		if (out->fault == NULL && (c == '\0' || !lexer_in_word(c) || (c == '/' && (next == '/' || next == '*'))))
-			out->fault = quote_it;
+			out->fault = lexer_odd_quote(span_of(lex->rest.p + n, lex->rest.n - n)) > 0 ? lexer_straight : quote_it;
 		n++;
 	}
 	if (n > LEXER_STRING_MAX)
@@ -163,8 +193,10 @@ static enum token_kind lexer_mark(uint8_t c)
 {
 	switch (c) {
 	case '{':
+	case '[':
 		return TOKEN_OPEN;
 	case '}':
+	case ']':
 		return TOKEN_CLOSE;
 	case '=':
 		return TOKEN_EQUALS;
@@ -175,6 +207,12 @@ static enum token_kind lexer_mark(uint8_t c)
 	}
 }
 
+/* Why a mark that other languages have is none here. */
+static const char *lexer_mark_fault(uint8_t c)
+{
+	return c == ';' ? "no ';' is needed here" : c == '[' || c == ']' ? "lists and sections stand in { }" : NULL;
+}
+
 struct token lexer_next(struct lexer *lex)
 {
 	bool closed = lexer_skip_blank(lex);
@@ -182,7 +220,7 @@ struct token lexer_next(struct lexer *lex)
 	if (!closed) {
 		out.kind = TOKEN_BAD;
 		out.raw.n = 2;
-		out.fault = "this comment is never closed";
+		out.fault = "/*: this comment is never closed";
 		lexer_step(lex, lex->rest.n);
 	} else if (lex->rest.n == 0) {
 		return out;
@@ -191,8 +229,9 @@ struct token lexer_next(struct lexer *lex)
 	} else if (lexer_sees(lex, "+=")) {
 		out.kind = TOKEN_APPEND;
 		out.raw = span_take(&lex->rest, 2);
-	} else if (lexer_ends_word(lex->rest.p[0])) {
+	} else if (lexer_ends_word(lex->rest.p[0]) || lexer_mark_fault(lex->rest.p[0]) != NULL) {
 		out.kind = lexer_mark(lex->rest.p[0]);
+		out.fault = lexer_mark_fault(lex->rest.p[0]);
 		out.raw = span_take(&lex->rest, 1);
 	} else {
 		lexer_word(lex, &out);

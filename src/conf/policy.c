@@ -44,6 +44,8 @@ static void policy_build_who(struct build *b, const cfg_t *section, struct polic
 	build_patterns(b, section, POLICY_KEY, value_key, 0, &policy->keys);
 	policy_build_from(b, section, policy);
 	build_bits(b, section, POLICY_PROTOCOLS, policy_protocol_bit, "scp and sftp", &policy->protocols);
+	if (policy->protocols == PROTOCOL_SFTP)
+		complain_warning(b->complaints, tree_item(section, POLICY_PROTOCOLS, 0)->line, "SFTP is not served yet: by this policy nobody can transfer");
 }
 
 static void policy_build_how(struct build *b, const cfg_t *section, struct policy *policy)

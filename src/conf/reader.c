@@ -66,8 +66,10 @@ void reader_put_at(struct reader *r, unsigned line, const char *text)
 void reader_advance(struct reader *r)
 {
 	r->tok = lexer_next(&r->lex);
-	if (r->tok.fault != NULL)
+	if (r->tok.fault != NULL && reader_at_value(r))
 		reader_fault(r, r->tok.line, "%.*s: %s", READER_SHOWN(r->tok.raw), r->tok.fault);
+	else if (r->tok.fault != NULL)
+		reader_fault(r, r->tok.line, "%s", r->tok.fault);
 }
 
 enum token_kind reader_peek(const struct reader *r)

@@ -1,10 +1,14 @@
-/* `xferwardenctl check`: the loader that the shim uses, with all that it complains of in the form that editors and compilers know. */
+/*
+ * `xferwardenctl check`: the loader that the shim uses, with all that it complains of in the form that editors and compilers know, and what the machine
+ * lacks for it.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
 #include "ctl/command.h"
+#include "ctl/machine.h"
 
 static void check_print(const char *path, const struct conf_complaints *complaints)
 {
@@ -19,14 +23,30 @@ static void check_print(const char *path, const struct conf_complaints *complain
 		printf("%s: %zu more\n", path, complaints->dropped);
 }
 
-static void check_praise(const char *path, const struct conf *conf)
+/* Returns how many warnings there are. */
+static size_t check_machine(const char *path, const struct conf *conf)
+{
+	static struct machine machine;
+	machine_check(&machine, path, conf);
+	for (size_t i = 0; i < machine.count; i++)
+		printf("%s: warning: %s\n", path, machine.text[i]);
+	return machine.count;
+}
+
+static void check_praise(const char *path, const struct conf *conf, size_t warnings)
 {
 	size_t rules = 0;
+	if (conf->policy_count == 0) {
+		printf("%s: no mistake, but no policy\n", path);
+		return;
+	}
 	for (size_t i = 0; i < conf->policy_count; i++)
 		for (int d = 0; d < DIRECTIONS; d++)
 			rules += conf->policies[i].rules[d].count;
-	printf("%s: %zu %s and %zu %s are fine\n", path, conf->policy_count, conf->policy_count == 1 ? "policy" : "policies", rules,
-	       rules == 1 ? "rule" : "rules");
+	printf("%s: %zu %s and %zu %s are fine", path, conf->policy_count, conf->policy_count == 1 ? "policy" : "policies", rules, rules == 1 ? "rule" : "rules");
+	if (warnings > 0)
+		printf(", %zu %s", warnings, warnings == 1 ? "warning" : "warnings");
+	printf("\n");
 }
 
 int check_run(int argc, char **argv)
@@ -51,7 +71,7 @@ int check_run(int argc, char **argv)
 	int r = conf_load(&conf, path, complaints);
 	check_print(path, complaints);
 	if (r == 0)
-		check_praise(path, &conf);
+		check_praise(path, &conf, complaints->count + complaints->dropped + check_machine(path, &conf));
 	conf_free(&conf);
 	free(complaints);
 	return r == 0 ? CTL_OK : CTL_FOUND;

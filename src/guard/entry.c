@@ -107,8 +107,12 @@ static enum reason entry_place_reason(const struct guard *guard)
 		return guard->source == CHILD ? REASON_MOVED : REASON_INTERNAL;
 	if (place->outside)
 		return REASON_OUTSIDE_ROOT;
+	if (place->kind == PLACE_RESERVED)
+		return REASON_RESERVED;
 	if (place->kind == PLACE_OTHER)
 		return REASON_NOT_A_FILE;
+	if (guard->source == CLIENT && place->login)
+		return REASON_LOGIN_FILE;
 	if (guard->source == CLIENT && login_file(place->real, guard->setup.home, &guard->setup.policy->login_files))
 		return REASON_LOGIN_FILE;
 	return REASON_NONE;
@@ -155,13 +159,28 @@ static struct verdict entry_verdict(const struct guard *guard)
 	return real;
 }
 
+/* In the unit that an administrator would write it in. */
+static void entry_too_large(const struct guard *guard, struct finding *finding)
+{
+	static const char units[] = "KMGT";
+	uint64_t limit = guard->setup.hold_limit;
+	size_t unit = 0;
+	while (unit < sizeof(units) - 1 && limit >= 1024 && limit % 1024 == 0) {
+		limit /= 1024;
+		unit++;
+	}
+	char letter[2] = { unit > 0 ? units[unit - 1] : '\0' };
+	finding->known |= FACT_SCAN;
+	finding->unscannable |= UNSCANNABLE_TOO_LARGE;
+	(void)snprintf(finding->detail, sizeof(finding->detail), "larger than the spool's limit of %llu%s", (unsigned long long)limit, unit > 0 ? letter : " bytes");
+}
+
 void entry_judge(struct guard *guard)
 {
 	struct guard_entry *entry = &guard->entry;
 	struct verdict verdict = entry_verdict(guard);
 	if (verdict.decision == NEED && (verdict.need & FACT_SCAN) && entry->facts.size > guard->setup.hold_limit) {
-		entry->facts.finding.known |= FACT_SCAN;
-		entry->facts.finding.unscannable |= UNSCANNABLE_TOO_LARGE;
+		entry_too_large(guard, &entry->facts.finding);
 		verdict = entry_verdict(guard);
 	}
 	switch (verdict.decision) {

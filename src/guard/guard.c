@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
 #include "guard/entry.h"
 #include "guard/message.h"
 
@@ -41,8 +42,10 @@ static uint8_t *guard_letter(struct guard *guard, enum side to, size_t *room)
 {
 	if (guard->out_at == guard->out_count)
 		guard->out_at = guard->out_count = guard->out_used = 0;
-	guard->out[guard->out_count].to = to;
-	*room = sizeof(guard->outbox) - guard->out_used;
+	bool full = guard->out_count == GUARD_LETTERS;
+	*room = full ? 0 : sizeof(guard->outbox) - guard->out_used;
+	if (!full)
+		guard->out[guard->out_count].to = to;
 	return guard->outbox + guard->out_used;
 }
 
@@ -100,7 +103,7 @@ void guard_flush_deferred(struct guard *guard)
 		uint8_t *at = guard_letter(guard, CLIENT, &room);
 		const uint8_t *end = memchr(rest.p, '\n', rest.n);
 		size_t length = end ? (size_t)(end - rest.p) + 1 : rest.n;
-		if (room < length || guard->out_count + 1 >= sizeof(guard->out) / sizeof(guard->out[0]))
+		if (room < length || guard->out_count + 4 >= GUARD_LETTERS)
 			break;
 		struct span line = span_take(&rest, length);
 		memcpy(at, line.p, line.n);
@@ -308,10 +311,12 @@ void guard_recorded(struct guard *guard, bool written)
 	guard_resume(guard);
 }
 
-void guard_spool_failed(struct guard *guard)
+void guard_spool_failed(struct guard *guard, const char *detail)
 {
+	struct finding *finding = &guard->entry.facts.finding;
 	if (guard->phase != PHASE_HOLD && guard->phase != PHASE_PASS)
 		return;
+	text_clean(finding->detail, sizeof(finding->detail), span_str(detail));
 	entry_refuse_for(guard, REASON_SPOOL);
 	guard_phase(guard, PHASE_BODY);
 }

@@ -8,7 +8,7 @@ static const char *const login_files_read[] = {
 	/* sshd */
 	".ssh", ".rhosts", ".shosts", ".k5login", ".k5users",
 	/* PAM */
-	".pam_environment", ".google_authenticator", ".yubico", ".pam-gnupg", ".config/Yubico",
+	".pam_environment", ".pam_mount.conf.xml", ".google_authenticator", ".yubico", ".pam-gnupg", ".config/Yubico",
 	/* shells */
 	".profile", ".login", ".logout", ".environment",
 	".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".inputrc",
@@ -16,13 +16,20 @@ static const char *const login_files_read[] = {
 	".cshrc", ".tcshrc", ".kshrc", ".mkshrc", ".shrc", ".yashrc", ".yash_profile", ".esrc", ".rcrc",
 	".config/fish", ".local/share/fish", ".config/nushell", ".config/elvish", ".xonshrc", ".config/xonsh",
 	/* the user's systemd, started by pam_systemd, and the desktop */
-	".config/systemd", ".local/share/systemd", ".config/environment.d", ".config/autostart", ".config/user-tmpfiles.d",
+	".config/systemd", ".config/containers/systemd", ".local/share/systemd", ".config/environment.d", ".config/autostart", ".config/user-tmpfiles.d",
 	".xprofile", ".xsession", ".xsessionrc", ".xinitrc", ".dmrc",
 	/* mail delivery and others that run what they read */
 	".forward", ".procmailrc", ".mailfilter", ".qmail", ".maildrop", ".tmux.conf", ".screenrc",
 };
 
-static bool login_lifted(struct span below, const struct patterns *lifted)
+enum { LOGIN_FILES = sizeof(login_files_read) / sizeof(login_files_read[0]) };
+
+const char *login_name(size_t index)
+{
+	return index < LOGIN_FILES ? login_files_read[index] : NULL;
+}
+
+bool login_lifted(struct span below, const struct patterns *lifted)
 {
 	for (size_t i = 0; i < lifted->count; i++)
 		if (glob_match(lifted->items[i], below, GLOB_PATH | GLOB_FOLDER))
@@ -30,13 +37,30 @@ static bool login_lifted(struct span below, const struct patterns *lifted)
 	return false;
 }
 
+static uint8_t login_lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 'a' - 'A') : c;
+}
+
+/* name, or what is below it. */
+static bool login_is(struct span below, const char *name)
+{
+	size_t n = strlen(name);
+	if (below.n < n || (below.n > n && below.p[n] != '/'))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (login_lower(below.p[i]) != login_lower((uint8_t)name[i]))
+			return false;
+	return true;
+}
+
 bool login_file(struct span path, struct span home, const struct patterns *lifted)
 {
-	struct span below, rest;
+	struct span below;
 	if (home.n == 0 || !path_below(path, home, &below) || below.n == 0 || below.p[0] != '.')
 		return false;
-	for (size_t i = 0; i < sizeof(login_files_read) / sizeof(login_files_read[0]); i++)
-		if (path_below(below, span_str(login_files_read[i]), &rest))
+	for (size_t i = 0; i < LOGIN_FILES; i++)
+		if (login_is(below, login_files_read[i]))
 			return !login_lifted(below, lifted);
 	return false;
 }

@@ -20,12 +20,14 @@ static const char *const message_reasons[REASONS] = {
 	[REASON_TOO_DEEP] = "folders nested too deep",
 	[REASON_COMMAND] = "command refused",
 	[REASON_PROTOCOL] = "protocol error",
-	[REASON_SPOOL] = "no room to hold it for checking",
+	[REASON_SPOOL] = "it can't be held for checking",
 	[REASON_AUDIT] = "refused, it could not be recorded",
 	[REASON_CHILD] = "the server's file transfer program failed",
 	[REASON_CLIENT] = "the client reported an error",
 	[REASON_CLIENT_GONE] = "connection lost",
 	[REASON_TIMEOUT] = "timed out, nothing moved for too long",
+	[REASON_STOPPED] = "the server ends this session",
+	[REASON_RESERVED] = "one of the server's own files",
 	[REASON_INTERNAL] = "internal error, see the server's log",
 };
 

@@ -20,7 +20,7 @@ enum { ENGINE_SCANSIZE = 64 /* GiB: work is bounded by time */ };
 static void engine_say(char *dst, const char *what, const char *why)
 {
 	char line[FINDING_DETAIL_MAX];
-	snprintf(line, sizeof(line), "libclamav: %s%s%s", what, why != NULL ? ": " : "", why != NULL ? why : "");
+	snprintf(line, sizeof(line), "libclamav: %.80s%s%s", what, why != NULL ? ": " : "", why != NULL ? why : "");
 	clamav_print(dst, FINDING_DETAIL_MAX, span_str(line));
 }
 
@@ -76,6 +76,20 @@ static cl_error_t engine_settings(const char *scratch)
 	return error;
 }
 
+/* libclamav does not say which file it is that it cannot open, and says the same of a folder without any. */
+static const char *engine_missing(const char *database)
+{
+	struct stat found;
+	struct cl_stat folder = { 0 };
+	if (stat(database, &found) < 0)
+		return strerror(errno);
+	if (!S_ISDIR(found.st_mode) || cl_statinidir(database, &folder) != CL_SUCCESS)
+		return "it cannot be read";
+	bool empty = folder.entries == 0;
+	(void)cl_statfree(&folder);
+	return empty ? "no signatures there (run freshclam)" : "a file in it cannot be read";
+}
+
 void engine_load(const char *database, const char *scratch)
 {
 	unsigned signatures = 0;
@@ -84,10 +98,12 @@ void engine_load(const char *database, const char *scratch)
 		error = cl_load(database, engine, &signatures, CL_DB_STDOPT);
 	if (error == CL_SUCCESS)
 		error = cl_engine_compile(engine);
-	if (error != CL_SUCCESS)
-		engine_say(engine_fault, "the database cannot be loaded", cl_strerror(error));
+	if (error == CL_EOPEN || error == CL_ESTAT)
+		engine_say(engine_fault, database, engine_missing(database));
+	else if (error != CL_SUCCESS)
+		engine_say(engine_fault, database, cl_strerror(error));
 	else if (signatures == 0)
-		engine_say(engine_fault, "the database has no signatures", NULL);
+		engine_say(engine_fault, database, "no signatures there (run freshclam)");
 }
 
 static int engine_failure(cl_error_t error)

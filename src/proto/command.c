@@ -368,7 +368,7 @@ enum command_kind command_parse(struct command *out, struct span original)
 	out->recursive = out->preserve = out->directory = out->verbose = false;
 	out->count = 0;
 	if (!original.p)
-		return command_refuse(out, "file transfers only, no shell (in WinSCP, choose SFTP)");
+		return command_refuse(out, command_advice(span_str("sh")));
 	if (original.n > COMMAND_MAX)
 		return command_refuse(out, why_long);
 	if (original.n > 0 && memchr(original.p, '\0', original.n))

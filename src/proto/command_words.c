@@ -5,14 +5,18 @@ static const char search[] = "test -x /usr/lib/sftp-server && exec /usr/lib/sftp
 	"test -x /usr/local/lib/sftp-server && exec /usr/local/lib/sftp-server\n"
 	"exec sftp-server";
 
-static const char advice_shell[] = "file transfers only, no shell (in WinSCP, choose SFTP)";
-static const char advice_rsync[] = "rsync is not served here, only scp and sftp";
-static const char advice_git[] = "git and other version control are not served here, only scp and sftp";
-static const char advice_backup[] = "backup and sync programs are not served here, only scp and sftp";
-static const char advice_sudo[] = "scp and sftp run as the user who logged in; leave out sudo";
-static const char advice_probe[] = "no programs are run here, only scp and sftp (in WinSCP, choose SFTP)";
-static const char advice_path[] = "scp and sftp are served, but not from that path; ask for scp by its name alone";
-static const char advice_none[] = "not a file transfer; only scp and sftp are served here";
+/* Newer OpenSSH clients ask for SFTP unless they are told, and WinSCP's SCP asks for a shell to type its commands into. */
+#define SERVED "only scp (with OpenSSH, scp -O)"
+
+static const char advice_shell[] = "file transfers only, no shell: use scp -O or pscp -scp (WinSCP's SCP needs a shell)";
+static const char advice_rsync[] = "rsync is not served here, " SERVED;
+static const char advice_git[] = "git and other version control are not served here, " SERVED;
+static const char advice_backup[] = "backup and sync programs are not served here, " SERVED;
+static const char advice_sudo[] = "scp runs as the user who logged in; leave out sudo";
+static const char advice_probe[] = "no programs are run here, " SERVED "; WinSCP's SCP needs a shell";
+static const char advice_path[] = "scp is served, but not from that path; ask for scp by its name alone";
+static const char advice_sftp[] = "SFTP is not served here; with OpenSSH's scp use scp -O";
+static const char advice_none[] = "not a file transfer; " SERVED " is served here";
 
 static const struct {
 	const char *name;
@@ -49,7 +53,7 @@ static const struct {
 	{ "restic", advice_backup },
 	{ "rsync", advice_rsync },
 	{ "scp", advice_path },
-	{ "sftp-server", advice_path },
+	{ "sftp-server", advice_sftp },
 	{ "sh", advice_shell },
 	{ "sha1sum", advice_probe },
 	{ "sha256sum", advice_probe },

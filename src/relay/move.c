@@ -74,14 +74,22 @@ void move_fill(struct relay *relay, enum side side)
 		move_ended(relay, side);
 }
 
-/* Content that the guard's audit wants hashed and, in stream delivery, kept. False: the spool has no room. */
-static bool move_see(struct relay *relay, struct span bytes, bool keep)
+/* The spool does not take it: the record is to say why. */
+static void move_unheld(struct relay *relay, int error)
+{
+	char detail[FINDING_DETAIL_MAX];
+	spool_explain(relay->spool, error, detail, sizeof(detail));
+	guard_spool_failed(relay->guard, detail);
+}
+
+/* Content that the guard's audit wants hashed and, in stream delivery, kept. 0 or the spool's negative errno. */
+static int move_see(struct relay *relay, struct span bytes, bool keep)
 {
 	if (relay->sha256) {
 		digest_update(&relay->digest, bytes);
 		relay->hashed += bytes.n;
 	}
-	return !keep || spool_append(relay->spool, bytes) == 0;
+	return keep ? spool_append(relay->spool, bytes) : 0;
 }
 
 /* What is already in the lane's buffer. */
@@ -96,9 +104,10 @@ static uint64_t move_pass_buffered(struct relay *relay, enum side from, const st
 		relay->lane[step->to].stuck = true;
 		return 0;
 	}
-	if (!move_see(relay, bytes, step->keep)) {
+	int error = move_see(relay, bytes, step->keep);
+	if (error < 0) {
 		lane->left = before; /* not passed: the guard will have it swallowed */
-		guard_spool_failed(relay->guard);
+		move_unheld(relay, error);
 		return 0;
 	}
 	move_queue(relay, step->to, bytes);
@@ -144,17 +153,18 @@ static bool move_tap_open(struct relay *relay)
 	return true;
 }
 
-/* Reads n bytes from the tap, which has them, for hash and spool. */
-static bool move_tap_read(struct relay *relay, size_t n, bool keep)
+/* Reads n bytes from the tap, which has them, for hash and spool. 0 or negative errno. */
+static int move_tap_read(struct relay *relay, size_t n, bool keep)
 {
-	bool kept = true;
+	int kept = 0;
 	while (n > 0) {
 		ssize_t got = read(relay->tap[0], relay->bounce, n < sizeof(relay->bounce) ? n : sizeof(relay->bounce));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			return false;
-		kept = kept && move_see(relay, span_of(relay->bounce, (size_t)got), keep);
+			return got < 0 ? -errno : -EIO;
+		if (kept == 0)
+			kept = move_see(relay, span_of(relay->bounce, (size_t)got), keep);
 		n -= (size_t)got;
 	}
 	return kept;
@@ -190,8 +200,9 @@ static uint64_t move_pass_seen(struct relay *relay, enum side from, const struct
 			relay->no_tee = true;
 		if (teed <= 0)
 			return 0;
-		if (!move_tap_read(relay, (size_t)teed, step->keep)) {
-			guard_spool_failed(relay->guard);
+		int kept = move_tap_read(relay, (size_t)teed, step->keep);
+		if (kept < 0) {
+			move_unheld(relay, kept);
 			return 0;
 		}
 		relay->tapped = (uint64_t)teed;
@@ -251,10 +262,11 @@ uint64_t move_pass(struct relay *relay, enum side from, const struct step *step)
 
 static uint64_t move_hold_seen(struct relay *relay, struct span bytes)
 {
-	if (move_see(relay, bytes, true))
+	int error = move_see(relay, bytes, true);
+	if (error == 0)
 		return bytes.n;
 	guard_moved(relay->guard, bytes.n); /* gone from the lane all the same */
-	guard_spool_failed(relay->guard);
+	move_unheld(relay, error);
 	return 0;
 }
 
@@ -262,8 +274,9 @@ uint64_t move_hold(struct relay *relay, enum side from, const struct step *step)
 {
 	struct relay_lane *lane = &relay->lane[from];
 	move_widen(relay, step->count);
-	if (spool_reserve(relay->spool, relay->spool->length + step->count) < 0) {
-		guard_spool_failed(relay->guard);
+	int error = spool_reserve(relay->spool, relay->spool->length + step->count);
+	if (error < 0) {
+		move_unheld(relay, error);
 		return 0;
 	}
 	if (lane->left.n > 0)
@@ -284,13 +297,15 @@ uint64_t move_hold(struct relay *relay, enum side from, const struct step *step)
 		got = read(lane->in, relay->bounce, step->count < sizeof(relay->bounce) ? (size_t)step->count : sizeof(relay->bounce));
 		if (got > 0)
 			return move_hold_seen(relay, span_of(relay->bounce, (size_t)got));
+		if (got < 0 && errno != EAGAIN && errno != EINTR) /* the lane's fault, not the spool's */
+			got = 0;
 	}
 	if (got == 0)
 		move_ended(relay, from);
 	else if (errno == EAGAIN)
 		lane->want = true;
 	else if (errno != EINTR && errno != EINVAL)
-		guard_spool_failed(relay->guard);
+		move_unheld(relay, -errno);
 	return 0;
 }
 

@@ -239,9 +239,29 @@ static int relay_patience(const struct relay *relay)
 	return left < 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
 }
 
+static void relay_client_gone(struct relay *relay)
+{
+	relay->lane[CLIENT].broken = true;
+	relay->lane[CLIENT].out_n = 0;
+	guard_client_left(relay->guard);
+}
+
+/* Who did not take what is queued for it hears no more: without room in its queue no step would be carried out, the last ones neither. */
+static void relay_give_up_queues(struct relay *relay)
+{
+	if (move_room(relay, CLIENT) < GUARD_ROOM)
+		relay_client_gone(relay);
+	if (move_room(relay, CHILD) < GUARD_ROOM) {
+		relay->lane[CHILD].broken = true;
+		relay->lane[CHILD].out_n = 0;
+	}
+}
+
 /* Nothing came in time. */
 static void relay_overdue(struct relay *relay)
 {
+	if (!relay->inspecting && relay_patience(relay) == 0)
+		relay_give_up_queues(relay);
 	if (relay->inspecting && !relay->guard->gone)
 		return; /* relay_finding looks */
 	if (relay->guard->phase == PHASE_DRAIN) {
@@ -257,13 +277,6 @@ static void relay_overdue(struct relay *relay)
 	}
 }
 
-static void relay_client_gone(struct relay *relay)
-{
-	relay->lane[CLIENT].broken = true;
-	relay->lane[CLIENT].out_n = 0;
-	guard_client_left(relay->guard);
-}
-
 /* Bytes that are said to be there are read without asking the kernel first. True: there was something. */
 static bool relay_read_soon(struct relay *relay, enum side side)
 {
@@ -275,6 +288,16 @@ static bool relay_read_soon(struct relay *relay, enum side side)
 	return try && (lane->left.n > 0 || lane->in < 0);
 }
 
+/* A signal asked the session to end: it ends in order, nothing unjudged stays, and the records say so. */
+static void relay_told_to_stop(struct relay *relay)
+{
+	if (relay->stop == NULL || *relay->stop == 0 || relay->stopped)
+		return;
+	relay->stopped = true;
+	relay->inspecting = false;
+	guard_aborted(relay->guard, REASON_STOPPED);
+}
+
 static void relay_wait(struct relay *relay)
 {
 	struct pollfd slot[SLOTS];
@@ -282,7 +305,9 @@ static void relay_wait(struct relay *relay)
 		return;
 	relay_slots(relay, slot);
 	int patience = relay_patience(relay);
-	int ready = poll(slot, SLOTS, patience);
+	struct timespec limit = { .tv_sec = patience / 1000, .tv_nsec = patience % 1000 * 1000000 };
+	int ready = ppoll(slot, SLOTS, patience < 0 ? NULL : &limit, relay->wait_mask);
+	relay_told_to_stop(relay);
 	if (ready < 0)
 		return;
 	if (ready == 0 || patience == 0) /* who sends without end, and nothing that counts, is late all the same */

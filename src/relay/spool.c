@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -19,7 +20,7 @@ void spool_init(struct spool *spool, uint64_t memory, uint64_t limit, const char
 	spool->folder = folder;
 	spool->length = spool->extent = 0;
 	spool->memfd = spool->file = spool->reader = -1;
-	spool->in_file = spool->in_memfd = spool->lent = false;
+	spool->in_file = spool->in_memfd = spool->lent = spool->over = spool->to_file = false;
 }
 
 void spool_finish(struct spool *spool)
@@ -102,13 +103,25 @@ static int spool_to_memfd(struct spool *spool)
 
 int spool_reserve(struct spool *spool, uint64_t n)
 {
-	if (n > spool_capacity(spool))
+	spool->over = n > spool_capacity(spool);
+	spool->to_file = !spool->over && n > spool->memory;
+	if (spool->over)
 		return -ENOSPC;
 	if (spool->in_file || (!spool->in_memfd && n <= SPOOL_SMALL))
 		return 0;
 	if (n > spool->memory)
 		return spool_to_file(spool);
 	return spool->in_memfd ? 0 : spool_to_memfd(spool);
+}
+
+void spool_explain(const struct spool *spool, int error, char *dst, size_t cap)
+{
+	if (spool->over)
+		(void)snprintf(dst, cap, "larger than what the spool can hold");
+	else if (spool->to_file || spool->in_file)
+		(void)snprintf(dst, cap, "spool %.100s: %s", spool->folder, strerror(-error));
+	else
+		(void)snprintf(dst, cap, "spool in memory: %s", strerror(-error));
 }
 
 int spool_append(struct spool *spool, struct span bytes)

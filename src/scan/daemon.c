@@ -17,7 +17,7 @@
 #include "sys/fd.h"
 
 enum { CONNECT_SHARE = 5000 /* milliseconds, at most, for one address to accept and pass its tests */, CONNECT_RETRY = 20, CHUNK_MAX = 4 << 20,
-	REPLY_READ = 2048, MOVES_MAX = 32 /* in one step: a fast clamd must not keep the relay from its other work */ };
+	REPLY_READ = 2048, ADDRESS_LEAST = 20, ADDRESS_MOST = 100 /* of an address in a detail */, MOVES_MAX = 32 /* in one step: a fast clamd must not keep the relay from its other work */ };
 
 void daemon_init(struct daemon *daemon, const struct scan_setup *setup)
 {
@@ -112,6 +112,8 @@ static int daemon_begin(struct daemon *daemon)
 	int64_t left = daemon->deadline > now ? daemon->deadline - now : 0;
 	int64_t share = left / (int64_t)(daemon->setup->address_count - daemon->tried + 1);
 	daemon->stage_deadline = now + (share < CONNECT_SHARE ? share : CONNECT_SHARE);
+	if (daemon->address[daemon->current].trust == DAEMON_UNTESTED)
+		daemon->address[daemon->current].faults = 0;
 	daemon->probe = PROBE_NONE;
 	daemon->probe = daemon_next_probe(daemon);
 	return daemon_open(daemon);
@@ -121,7 +123,10 @@ static enum daemon_result daemon_say(struct daemon *daemon, struct finding *out,
 {
 	const char *text = daemon->setup->address_count > 0 ? daemon->setup->address[daemon->current].text : NULL;
 	char line[2 * FINDING_DETAIL_MAX];
-	snprintf(line, sizeof(line), "clamd at %.100s: %s", text != NULL ? text : "no address", what);
+	/* what is wrong has to fit, where it is may be cut */
+	size_t taken = sizeof("clamd at : ") + strlen(what);
+	int room = taken + ADDRESS_LEAST < FINDING_DETAIL_MAX ? (int)(FINDING_DETAIL_MAX - taken) : ADDRESS_LEAST;
+	snprintf(line, sizeof(line), "clamd at %.*s: %s", room < ADDRESS_MOST ? room : ADDRESS_MOST, text != NULL ? text : "no address", what);
 	clamav_print(out->detail, sizeof(out->detail), span_str(line));
 	return DAEMON_WAITING;
 }
@@ -238,13 +243,10 @@ static enum daemon_result daemon_tested(struct daemon *daemon, struct finding *o
 	struct daemon_address *address = &daemon->address[daemon->current];
 	if (reply != CLAMD_OK && reply != CLAMD_FOUND)
 		return daemon_next_address(daemon, out, "does not answer a test");
-	if (!probe_passed(daemon->probe, reply == CLAMD_FOUND ? daemon->reader.text : span_of(NULL, 0))) {
-		address->trust = DAEMON_BLIND;
-		address->blind_to = daemon->probe;
-	}
+	address->faults |= probe_faults(daemon->probe, reply == CLAMD_FOUND ? daemon->reader.text : span_of(NULL, 0));
 	daemon->probe = daemon_next_probe(daemon);
-	if (daemon->probe == PROBE_NONE && address->trust == DAEMON_UNTESTED)
-		address->trust = DAEMON_SEES;
+	if (daemon->probe == PROBE_NONE)
+		address->trust = address->faults == 0 ? DAEMON_SEES : DAEMON_BLIND;
 	int opened = daemon_open(daemon);
 	return opened < 0 ? daemon_next_address(daemon, out, strerror(-opened)) : DAEMON_WAITING;
 }
@@ -259,8 +261,10 @@ static enum daemon_result daemon_answered(struct daemon *daemon, struct finding 
 		out->unscannable = UNSCANNABLE_TOO_LARGE;
 		(void)daemon_say(daemon, out, "stream longer than its StreamMaxLength");
 	} else if (address->trust == DAEMON_BLIND) {
+		char why[FINDING_DETAIL_MAX];
+		probe_explain(address->faults, why, sizeof(why));
 		out->unscannable = UNSCANNABLE_SCANNER_BLIND;
-		(void)daemon_say(daemon, out, probe_failure(address->blind_to));
+		(void)daemon_say(daemon, out, why);
 	}
 	daemon_stop(daemon);
 	return DAEMON_ANSWERED;

@@ -1,8 +1,8 @@
 /*
  * How the archives are built that tell a clamd with its alerts on from one without. They are made here, byte by byte, because each lies
  * or is odd in a way that no archiver would write. Formats: PKWARE APPNOTE 4.3 for zip, POSIX ustar for tar. The alerts were seen from
- * ClamAV 1.4.6: with the limit below the announced size a tar member is skipped and reported as Limits.Exceeded.MaxFileSize, above it
- * there is nothing to report.
+ * ClamAV 1.4.6: with a limit below the announced size a tar member is skipped and reported as Limits.Exceeded.MaxScanSize, or else as
+ * .MaxFileSize; with both above it there is nothing to report.
  */
 #include "scan/probe.h"
 
@@ -116,34 +116,48 @@ struct span probe_make(struct probe_store *store, enum probe_kind kind)
 	return span_of(store->bytes, store->n);
 }
 
-bool probe_passed(enum probe_kind kind, struct span alert)
+unsigned probe_faults(enum probe_kind kind, struct span alert)
 {
 	switch (kind) {
 	case PROBE_ENCRYPTED:
-		return span_starts(alert, span_str("Heuristics.Encrypted."));
+		return span_starts(alert, span_str("Heuristics.Encrypted.")) ? 0 : PROBE_FAULT_ENCRYPTED;
 	case PROBE_DEEP:
-		return span_starts(alert, span_str("Heuristics.Limits.Exceeded"));
+		return span_starts(alert, span_str("Heuristics.Limits.Exceeded")) ? 0 : PROBE_FAULT_LIMITS;
 	case PROBE_LARGE:
-		return alert.n == 0;
+		if (alert.n == 0)
+			return 0;
+		if (span_is(alert, "Heuristics.Limits.Exceeded.MaxFileSize"))
+			return PROBE_FAULT_FILE_SIZE;
+		return span_is(alert, "Heuristics.Limits.Exceeded.MaxScanSize") ? PROBE_FAULT_SCAN_SIZE : PROBE_FAULT_ODD;
 	case PROBE_NONE:
 	case PROBES:
 		break;
 	}
-	return false;
+	return PROBE_FAULT_ODD;
 }
 
-const char *probe_failure(enum probe_kind kind)
+void probe_explain(unsigned faults, char *dst, size_t cap)
 {
-	switch (kind) {
-	case PROBE_ENCRYPTED:
-		return "clamd.conf: AlertEncrypted is off";
-	case PROBE_DEEP:
-		return "clamd.conf: AlertExceedsMax is off";
-	case PROBE_LARGE:
-		return "clamd.conf: MaxFileSize is below 2000M";
-	case PROBE_NONE:
-	case PROBES:
-		break;
+	static const struct {
+		unsigned fault;
+		const char *phrase;
+	} phrases[] = {
+		{ PROBE_FAULT_ENCRYPTED, "AlertEncrypted is off" },
+		{ PROBE_FAULT_LIMITS, "AlertExceedsMax is off" },
+		{ PROBE_FAULT_FILE_SIZE, "MaxFileSize is below 2000M" },
+		{ PROBE_FAULT_SCAN_SIZE, "MaxScanSize is not above 2000M" },
+		{ PROBE_FAULT_ODD, "it alerts to a harmless archive" },
+	};
+	const char *hidden = faults & PROBE_FAULT_LIMITS ? "; needed, too: MaxFileSize 2000M, MaxScanSize 4000M" :
+	                     faults & PROBE_FAULT_SCAN_SIZE ? "; needed, too: MaxFileSize 2000M" : "";
+	size_t at = 0;
+	const char *before = "clamd.conf: ";
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]) && at < cap; i++) {
+		if (!(faults & phrases[i].fault))
+			continue;
+		at += (size_t)snprintf(dst + at, cap - at, "%s%s", before, phrases[i].phrase);
+		before = ", ";
 	}
-	return "";
+	if (at < cap)
+		(void)snprintf(dst + at, cap - at, "%s", hidden);
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guard/login.h"
 #include "guard/message.h"
 #include "relay/relay.h"
 #include "shim/shim.h"
@@ -82,6 +83,20 @@ static enum reason session_policy(struct session *session)
 	return session->policy->rules[session->direction].permitted ? REASON_NONE : REASON_NOT_PERMITTED;
 }
 
+/* What no transfer may touch, whatever the way to it. */
+static bool session_reserve(struct session *session)
+{
+	bool kept = true;
+	for (size_t i = 0; i < session->audit.count && kept; i++)
+		if (session->audit.target[i].kind == AUDIT_TO_FILE && session->audit.target[i].fd >= 0)
+			kept = places_reserve(&session->places, session->audit.target[i].fd);
+	const char *name;
+	for (size_t i = 0; session->direction == UPLOAD && kept && (name = login_name(i)) != NULL; i++)
+		if (!login_lifted(span_str(name), &session->policy->login_files))
+			kept = places_reserve_login(&session->places, name);
+	return kept;
+}
+
 static enum reason session_places(struct session *session, struct refusal *refusal)
 {
 	static char detail[PATH_BYTES_MAX + 128];
@@ -93,7 +108,7 @@ static enum reason session_places(struct session *session, struct refusal *refus
 	if (error == 0 && fchdir(session->places.start) < 0)
 		error = -errno;
 	if (error == 0)
-		return REASON_NONE;
+		return session_reserve(session) ? REASON_NONE : REASON_INTERNAL;
 	(void)snprintf(detail, sizeof(detail), "policy %s: root %s: %s", session->policy->name, what, strerror(-error));
 	refusal->detail = detail;
 	refusal->text = "the folder open to you is missing on the server; tell the administrator";
@@ -125,6 +140,8 @@ static enum reason session_place_reason(const struct place *place)
 		return REASON_INTERNAL;
 	if (place->outside)
 		return REASON_OUTSIDE_ROOT;
+	if (place->kind == PLACE_RESERVED)
+		return REASON_RESERVED;
 	return place->kind == PLACE_OTHER ? REASON_NOT_A_FILE : REASON_NONE;
 }
 
@@ -248,6 +265,8 @@ static int session_relay(struct session *session)
 	relay.audit = &session->audit;
 	relay.sha256 = session->conf.audit.sha256;
 	relay.idle_timeout = session->policy->idle_timeout;
+	relay.stop = session->stop;
+	relay.wait_mask = &session->wait_mask;
 	session_scan_setup(session, &setup);
 	relay.scan = scan_create(&setup);
 	if (relay.scan == NULL)
@@ -259,18 +278,6 @@ static int session_relay(struct session *session)
 	return status;
 }
 
-/* All operands were refused: the client gives its go-ahead and hears why. */
-static int session_nothing_left(struct session *session, const char *line)
-{
-	(void)session;
-	uint8_t answer[SCP_PUT_MAX], scrap;
-	struct scp_record record = { .text = span_str(line) };
-	size_t n = scp_put(answer, SCP_WARNING, &record);
-	if (fd_read_all(STDIN_FILENO, &scrap, 1) == 0)
-		(void)fd_write_all(STDOUT_FILENO, answer, n);
-	return SHIM_FAILED_STATUS;
-}
-
 static int session_transfer(struct session *session)
 {
 	char line[SCP_MESSAGE_MAX] = "";
@@ -279,8 +286,8 @@ static int session_transfer(struct session *session)
 	enum reason reason = session->direction == UPLOAD ? session_target(session, line) : session_operands(session, line);
 	if (reason != REASON_NONE)
 		return refuse_line(session, line);
-	if (session->paths.count == 0)
-		return session_nothing_left(session, line);
+	if (session->paths.count == 0) /* all were refused; the client hears of the last */
+		return refuse_line(session, line);
 	int status = session_relay(session);
 	spool_finish(&spool);
 	return status;

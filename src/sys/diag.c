@@ -34,7 +34,7 @@ static void diag_syslog(const char *line)
 	(void)close(fd);
 }
 
-static void diag_format(char line[static DIAG_MAX], const char *format, va_list arguments)
+static void __attribute__((format(printf, 2, 0))) diag_format(char line[static DIAG_MAX], const char *format, va_list arguments)
 {
 	char raw[DIAG_MAX];
 	(void)vsnprintf(raw, sizeof(raw), format, arguments);

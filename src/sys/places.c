@@ -36,26 +36,79 @@ static enum place_kind places_kind(const struct stat *status)
 	return S_ISDIR(status->st_mode) ? PLACE_DIRECTORY : PLACE_OTHER;
 }
 
-/* The kernel's own names are nobody's files, also where root is wide enough to hold them. */
-static bool places_kernel(const struct places *places, struct span real)
+/* The kernel's own names are nobody's files, also where root is wide enough to hold them; nor are sshd's and our own files in /tmp. */
+static bool places_reserved_name(const struct places *places, struct span real)
 {
 	static const char *const folders[] = { "/proc", "/sys", "/dev" };
-	struct span rest;
+	struct span rest, own = real;
 	if (path_below(real, span_str("/dev/shm"), &rest) && rest.n > 0)
 		return false; /* ordinary files in memory */
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if (path_below(real, span_str(folders[i]), &rest) && !path_below(span_str(places->root_real), span_str(folders[i]), &rest))
 			return true;
-	return false;
+	return path_below(real, span_str("/tmp"), &own) && (span_starts(own, span_str("sshauth.")) || span_starts(own, span_str("xferwarden-scratch-")));
 }
 
-static void places_below(const struct places *places, struct place *place)
+static bool places_add_mark(struct places *places, const struct stat *status, int why, char *below)
+{
+	if (places->marks == PLACES_MARKED_MAX) {
+		free(below);
+		return false;
+	}
+	struct places_mark *mark = &places->mark[places->marks++];
+	mark->device = status->st_dev;
+	mark->inode = status->st_ino;
+	mark->why = why;
+	mark->below = below;
+	return true;
+}
+
+bool places_reserve(struct places *places, int fd)
+{
+	struct stat status;
+	return fstat(fd, &status) == 0 && places_add_mark(places, &status, MARK_RESERVED, NULL);
+}
+
+bool places_reserve_login(struct places *places, const char *name)
+{
+	struct stat status;
+	char path[PATH_BYTES_MAX], real[PATH_BYTES_MAX];
+	if (places->home_real[0] == '\0' || !path_join(path, sizeof(path), span_str(places->home_real), span_str(name)))
+		return true;
+	FD_OWNED int fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return true; /* nothing there: the name itself is looked at by the guard */
+	char *below = NULL;
+	if (places_real(fd, real) && strcmp(real, path) != 0 && (below = strdup(real)) == NULL)
+		return false;
+	return places_add_mark(places, &status, MARK_LOGIN, below);
+}
+
+/* status: of what stands there; NULL if nothing does. */
+static void places_marked(const struct places *places, struct place *place, const struct stat *status)
+{
+	struct span rest;
+	for (size_t i = 0; i < places->marks; i++) {
+		const struct places_mark *mark = &places->mark[i];
+		bool same = status != NULL && status->st_dev == mark->device && status->st_ino == mark->inode;
+		if (!same && (mark->below == NULL || !path_below(place->real, span_str(mark->below), &rest)))
+			continue;
+		if (mark->why == MARK_RESERVED)
+			place->kind = PLACE_RESERVED;
+		else
+			place->login = true;
+	}
+}
+
+/* status: of what stands there, NULL if nothing does. */
+static void places_below(const struct places *places, struct place *place, const struct stat *status)
 {
 	place->outside = !path_below(place->real, span_str(places->root_real), &place->path);
 	if (place->outside)
 		place->path = span_of(NULL, 0);
-	else if (places_kernel(places, place->real))
-		place->kind = PLACE_OTHER;
+	else if (places_reserved_name(places, place->real))
+		place->kind = PLACE_RESERVED;
+	places_marked(places, place, status);
 }
 
 int places_open(struct places *places, const char *root, const char *home, const char **what)
@@ -95,6 +148,8 @@ void places_finish(struct places *places)
 	fd_close(&places->child_fds);
 	for (unsigned i = 0; i < PLACES_DEPTH; i++)
 		fd_close(&places->level[i]);
+	while (places->marks > 0)
+		free(places->mark[--places->marks].below);
 }
 
 /* Nothing there: what is there of the way to it, really (a ".." goes up from where a link leads), and the rest by its text. */
@@ -119,7 +174,7 @@ static struct place places_absent(struct places *places, const char *path)
 	if (!path_join(places->real, sizeof(places->real), span_str(front), rest))
 		return (struct place){ .kind = PLACE_LOST };
 	place.real = span_str(places->real);
-	places_below(places, &place);
+	places_below(places, &place, NULL);
 	return place;
 }
 
@@ -141,7 +196,7 @@ struct place places_find(struct places *places, const char *path)
 	if (fstat(fd, &status) < 0 || !places_real(fd, places->real))
 		return (struct place){ .kind = PLACE_LOST };
 	struct place place = { .kind = places_kind(&status), .real = span_str(places->real) };
-	places_below(places, &place);
+	places_below(places, &place, &status);
 	return place;
 }
 
@@ -218,7 +273,7 @@ static struct place places_linked(struct places *places, unsigned depth)
 		place.kind = places_kind(&places->status);
 		place.real = span_str(places->real);
 	}
-	places_below(places, &place);
+	places_below(places, &place, place.kind == PLACE_OTHER ? NULL : &places->status);
 	return place;
 }
 
@@ -245,7 +300,7 @@ static struct place places_nowhere(struct places *places, struct span name)
 	if (!span_copy(text, sizeof(text), name) || !path_join(places->real, sizeof(places->real), span_str(places->root_real), span_str(text)))
 		return (struct place){ .kind = PLACE_LOST };
 	place.real = span_str(places->real);
-	places_below(places, &place);
+	places_below(places, &place, NULL);
 	return place;
 }
 
@@ -277,7 +332,7 @@ struct place places_entry(struct places *places, unsigned depth, struct span nam
 	}
 	memcpy(places->real, places->asked, sizeof(places->real));
 	place.real = span_str(places->real);
-	places_below(places, &place);
+	places_below(places, &place, places->existed ? &places->status : NULL);
 	place.hopeless = place.hopeless || places_refused(places, depth, &place, kind);
 	return place;
 }
@@ -451,7 +506,7 @@ struct place places_opened(struct places *places, unsigned depth, struct span na
 	if (lstat(places->real, &there) < 0 || !places_same(&opened, &there))
 		return (struct place){ .kind = PLACE_LOST };
 	place.real = span_str(places->real);
-	places_below(places, &place);
+	places_below(places, &place, &there);
 	if (!span_equal(path_name(place.real), name) && name.n > 0) { /* by a link: the client asked for, and gets, another name */
 		if (path_join(places->asked, sizeof(places->asked), path_parent(place.path), name))
 			place.asked = span_str(places->asked);

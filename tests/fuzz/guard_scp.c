@@ -121,7 +121,7 @@ static bool model_take(struct model *model, enum side lane, const struct step *s
 	REQUIRE(lane == model->guard.source && step->count > 0);
 	if (keep && (step->count > model->room || model->spooled > model->room - step->count)) {
 		model_settle(model);
-		guard_spool_failed(&model->guard);
+		guard_spool_failed(&model->guard, "spool: full");
 		return true;
 	}
 	uint64_t n = model_piece(model, step->count);

@@ -135,7 +135,7 @@ static bool play_take(struct play *play, enum side lane, const struct step *step
 	if (keep && !play_room(play, step->count)) {
 		play_settle(play);
 		play_line(play, play_text("\tfinds no room for %llu", (unsigned long long)step->count));
-		guard_spool_failed(play->guard);
+		guard_spool_failed(play->guard, "spool /s: No space left on device");
 		return true;
 	}
 	if (left->n == 0)

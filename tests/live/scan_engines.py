@@ -281,10 +281,10 @@ class Embedded(Rows):
         self.assertEqual({f.unscannable for f in found.values()}, {'-'})
 
     def test_no_database(self):
-        for folder in ('empty', 'nonexistent', 'spoilt'):
+        for folder, why in (('empty', 'no signatures there (run freshclam)'), ('nonexistent', 'No such file or directory'), ('spoilt', 'Malformed database')):
             found = scan('libclamav', path(folder), ['clean'])['clean']
             self.assertEqual((found.unscannable, found.virus), ('scanner-down', '-'), found)
-            self.assertIn('database', found.detail)
+            self.assertEqual(found.detail, f'libclamav: {path(folder)}: {why}')
 
     @unittest.skipUnless(LONG, 'XFERWARDEN_LONG=1')
     def test_large_member(self):
@@ -367,6 +367,24 @@ class Careless(Rows):
     def test_one_alert_missing(self):
         self.against('deaf', {**GOOD, 'AlertExceedsMax': 'no'}, ['clean', 'zip-deep', 'zip-many'], {'scanner-blind'})
         self.against('trusting', {**GOOD, 'AlertEncrypted': 'no'}, ['clean', '7z-encrypted.7z', 'zip-encrypted.zip'], {'scanner-blind'})
+
+    def test_the_settings_are_named(self):
+        right = {**GOOD, 'MaxFileSize': '2000M', 'MaxScanSize': '4000M'}
+        for number, (options, detail) in enumerate((
+                (DEBIAN, 'AlertEncrypted is off, AlertExceedsMax is off; needed, too: MaxFileSize 2000M, MaxScanSize 4000M'),
+                ({**DEBIAN, 'AlertExceedsMax': 'yes', 'AlertEncrypted': 'yes'}, 'MaxScanSize is not above 2000M; needed, too: MaxFileSize 2000M'),
+                ({**right, 'MaxScanSize': '2000M', 'AlertEncrypted': 'no'},
+                 'AlertEncrypted is off, MaxScanSize is not above 2000M; needed, too: MaxFileSize 2000M'),
+                ({**right, 'MaxFileSize': '1999M'}, 'MaxFileSize is below 2000M'),
+                (right, ''))):
+            clamd = Clamd(f'named{number}', options)
+            try:
+                found = scan('clamd', f'unix:{clamd.socket}', ['clean'])['clean']
+            finally:
+                clamd.close()
+            with self.subTest(options=options):
+                self.assertEqual(found.detail.partition('clamd.conf: ')[2], detail)
+                self.assertEqual(found.unscannable, 'scanner-blind' if detail else '-')
 
     def test_little_time(self):
         self.against('hasty', {**GOOD, 'MaxScanTime': '50'}, ['24', '26', '101-end', 'zip-110'], {'timeout', 'too-large', 'scanner-blind'}, by=('unix',))

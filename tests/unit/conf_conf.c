@@ -273,12 +273,12 @@ Test(conf_conf, file, .init = folder_make, .fini = folder_remove)
 	file_write("foo = 1", 0644);
 	expect_load("file", -EINVAL, "there is no policy, so nobody can transfer anything");
 	cr_assert(chmod(folder_path("file"), 0664) == 0);
-	expect_load("file", -EINVAL, "its mode 0664 lets others than root write it");
+	expect_load("file", -EINVAL, "its mode 0664 lets others than root write it (chmod 644)");
 	cr_assert(chmod(folder_path("file"), 0646) == 0);
-	expect_load("link", -EINVAL, "its mode 0646 lets others than root write it");
+	expect_load("link", -EINVAL, "its mode 0646 lets others than root write it (chmod 644)");
 	cr_assert(chmod(folder_path("file"), 0644) == 0);
 	cr_assert(chown(folder_path("file"), 65534, 0) == 0);
-	expect_load("file", -EINVAL, "it is owned by uid 65534, not by root");
+	expect_load("file", -EINVAL, "it is owned by uid 65534, not by root (chown root)");
 	cr_assert(chown(folder_path("file"), 0, 65534) == 0);
 	file_write("policy 'p' { root = '%h' upload { } }", 0640);
 	expect_load("file", 0, "");

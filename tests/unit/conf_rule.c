@@ -55,6 +55,7 @@ Test(conf_rule, policies)
 		  "2: warning: policy 'b' is never reached: 'a' in line 1 is for everybody\n" },
 		{ "policy 'a' { root = '/' user = {'*'} protocols = {'scp'} upload { } }\npolicy 'b' { root = '/' upload { } }\npolicy 'c' { root = '/' upload { } }",
 		  "3: warning: policy 'c' is never reached: 'b' in line 2 is for everybody\n" },
+		{ "policy 'a' { root = '/' user = {'x'}\n protocols = {'sftp'} upload { } }", "2: warning: SFTP is not served yet: by this policy nobody can transfer\n" },
 		{ "policy 'a' { root = '/' from = {'0.0.0.0/0'} upload { } }\npolicy 'b' { root = '/' upload { } }", "" },
 	};
 	EXPECT_ROWS(rows);

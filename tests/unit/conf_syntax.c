@@ -119,6 +119,37 @@ Test(conf_syntax, values_and_lists)
 	EXPECT_ROWS(rows);
 }
 
+/* What other languages would have written. */
+Test(conf_syntax, habits)
+{
+	static const struct expect rows[] = {
+		{ "policy 'p' {\n root = '/srv';\n delivery = 'hold';\n upload { };\n};", "2: no ';' is needed here\n3: no ';' is needed here\n4: no ';' is needed here\n"
+		                                                                      "5: no ';' is needed here\n" },
+		{ "scp_program = /usr/bin/scp;\nspool { memory = 1X; }",
+		  NONE "1: no ';' is needed here\n2: no ';' is needed here\n2: '1X': a size is written in digits with an optional K, M, G or T, like 64M\n" },
+		{ "policy 'p' { root = '/r';; }; download { }", "1: no ';' is needed here\n1: 'download' is unknown here; it belongs in policy\n"
+		                                               "1: warning: the policy names neither 'upload' nor 'download' and so permits nothing\n" },
+		{ "audit { to = {'syslog'; 'nowhere'} }", NONE "1: no ';' is needed here\n1: 'nowhere': records go to 'syslog', 'journald' or 'file:/…'\n" },
+		{ "audit { to = ['syslog', 'nowhere'] }",
+		  NONE "1: lists and sections stand in { }\n1: 'nowhere': records go to 'syslog', 'journald' or 'file:/…'\n" },
+		{ "audit {\n to = [\n  'syslog',\n  'nowhere'\n ]\n}", NONE "2: lists and sections stand in { }\n"
+		                                                          "4: 'nowhere': records go to 'syslog', 'journald' or 'file:/…'\n5: lists and sections stand in { }\n" },
+		{ "audit [\n to = 'syslog'\n]", NONE "1: lists and sections stand in { }\n3: lists and sections stand in { }\n" },
+		{ P "block 'x' { name = [*.php, *.ht*] }" Q, "1: lists and sections stand in { }\n" },
+		{ P "block 'x' { name = {*.[ch]} }" Q, "1: *.[ch]: this has to stand in single quotes\n" },
+		{ P "block 'x' { name = {'*.[ch]', 'a;b', '\xe2\x80\x99'} }" Q, "" },
+		{ "scp_program = \xe2\x80\x98/a\xe2\x80\x99\nspool { memory = '1X' }",
+		  NONE "1: \xe2\x80\x98/a\xe2\x80\x99: straight quotes ' are needed\n"
+		       "2: '1X': a size is written in digits with an optional K, M, G or T, like 64M\n" },
+		{ "policy \xe2\x80\x9cp q\xe2\x80\x9d {\n root = '/'\n upload { }\n}", "1: \xe2\x80\x9cp q\xe2\x80\x9d: straight quotes ' are needed\n" },
+		{ "scp_program = \xe2\x80\x98/a\nspool { memory = '1X' }", NONE "1: \xe2\x80\x98/a: straight quotes ' are needed\n"
+		       "2: '1X': a size is written in digits with an optional K, M, G or T, like 64M\n" },
+		{ P "block 'x' { name = {\xe2\x80\x9e*.php\xe2\x80\x9c, \xc2\xab*.b\xc2\xbb} }" Q, "1: \xe2\x80\x9e*.php\xe2\x80\x9c: straight quotes ' are needed\n" },
+		{ "scp_program = `/a`", NONE "1: `/a`: straight quotes ' are needed\n" },
+	};
+	EXPECT_ROWS(rows);
+}
+
 Test(conf_syntax, strings_and_bytes)
 {
 	static const struct expect rows[] = {

@@ -274,7 +274,7 @@ static const struct refusal refusals[] = {
 	/* Not a transfer: what was asked for, and what would do */
 	{ "", "empty" },
 	{ " \t ", "empty" },
-	{ "''", "only scp and sftp" },
+	{ "''", "only scp (with OpenSSH, scp -O)" },
 	{ "rsync --server -vlogDtpre.iLsfxCIvu . dest", "rsync" },
 	{ "rsync --server --sender -logDtpre.iLsfxCIvu . src", "rsync" },
 	{ "/usr/bin/rsync --server . d", "rsync" },
@@ -283,28 +283,28 @@ static const struct refusal refusals[] = {
 	{ "git-receive-pack 'it'\\''s.git'", "git" },
 	{ "svnserve -t", "version control" },
 	{ "borg serve", "backup" },
-	{ "sudo scp -t -r '/p'", "sudo" },
+	{ "sudo scp -t -r '/p'", "leave out sudo" },
 	{ "sh -c 'scp -t x'", "no shell" },
-	{ "/bin/bash", "WinSCP" },
+	{ "/bin/bash", "WinSCP's SCP needs a shell" },
 	{ "/bin/sh -c 'echo ~ && sleep 0'", "no shell" },
-	{ "ls -la 'path'", "WinSCP" },
-	{ "md5sum", "only scp and sftp" },
-	{ "echo x", "only scp and sftp" },
-	{ "test -x /usr/lib/sftp-server", "only scp and sftp" },
+	{ "ls -la 'path'", "only scp (with OpenSSH, scp -O)" },
+	{ "md5sum", "only scp (with OpenSSH, scp -O)" },
+	{ "echo x", "only scp (with OpenSSH, scp -O)" },
+	{ "test -x /usr/lib/sftp-server", "only scp (with OpenSSH, scp -O)" },
 	{ "test -x /usr/lib/sftp-server && exec /usr/lib/sftp-server\n"
 	  "test -x /usr/local/lib/sftp-server && exec /usr/local/lib/sftp-server\n"
-	  "exec sftp-server\n", "only scp and sftp" },
-	{ "scpx -t x", "only scp and sftp" },
+	  "exec sftp-server\n", "only scp (with OpenSSH, scp -O)" },
+	{ "scpx -t x", "only scp (with OpenSSH, scp -O)" },
 	{ "/tmp/scp -t x", "not from that path" },
 	{ "./scp -t x", "not from that path" },
-	{ "../usr/lib/sftp-server", "not from that path" },
+	{ "../usr/lib/sftp-server", "SFTP is not served" },
 	{ "sftp-server -l $x", "$" },
 	{ "sftp-server; id", "shell syntax" },
 	{ "internal-sftp 'x", "inside quotes" },
-	{ "FOO=bar scp -t x", "only scp and sftp" },
-	{ "! scp -t x", "only scp and sftp" },
-	{ "{ scp -t x", "only scp and sftp" },
-	{ "nonsense", "only scp and sftp" },
+	{ "FOO=bar scp -t x", "only scp (with OpenSSH, scp -O)" },
+	{ "! scp -t x", "only scp (with OpenSSH, scp -O)" },
+	{ "{ scp -t x", "only scp (with OpenSSH, scp -O)" },
+	{ "nonsense", "only scp (with OpenSSH, scp -O)" },
 };
 
 Test(proto_command, refusals)
@@ -321,7 +321,7 @@ Test(proto_command, refusals)
 Test(proto_command, no_command_is_a_shell)
 {
 	cr_expect_eq(command_parse(&parsed, span_of(NULL, 0)), COMMAND_REFUSED);
-	cr_expect(strstr(parsed.why, "no shell") && strstr(parsed.why, "SFTP"));
+	cr_expect(strstr(parsed.why, "no shell") && strstr(parsed.why, "scp -O"));
 }
 
 Test(proto_command, nul_anywhere)

@@ -297,6 +297,32 @@ Test(relay_relay, what_cannot_be_held_is_refused_and_the_session_goes_on)
 	fd_close(&to_shim);
 	cr_expect_eq(stage_end(), 1);
 	cr_expect(!exists("root/huge") && exists("root/next"));
+	cr_expect(strstr(audited(), "larger than the spool's limit of 16M") != NULL, "%s", audited());
+}
+
+/* The client learns that, the record why. */
+Test(relay_relay, a_spool_that_cannot_be_opened_is_named)
+{
+	struct stage stage = up;
+	char folder[128], detail[192];
+	stage.policy = &scanned;
+	snprintf(folder, sizeof(folder), "%s/none", base);
+	snprintf(detail, sizeof(detail), "spool %s: No such file or directory", folder);
+	stage.spool = folder;
+	stage_begin(&stage);
+	expect_ok();
+	say_header("large", 300 << 10);
+	expect_ok();
+	say(content, 300 << 10);
+	say("", 1);
+	const char *line = hear_line();
+	cr_expect(line[0] == 1 && strstr(line, "it can't be held for checking") != NULL, "%s", line);
+	upload("next", "next", 4);
+	expect_ok();
+	fd_close(&to_shim);
+	cr_expect_eq(stage_end(), 1);
+	cr_expect(!exists("root/large") && exists("root/next"));
+	cr_expect(strstr(audited(), detail) != NULL, "%s", audited());
 }
 
 /* --- the client leaves --- */

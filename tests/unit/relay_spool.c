@@ -187,6 +187,33 @@ Test(relay_spool, the_limits_hold)
 	cr_expect_eq(append(0, 1), -ENOSPC);
 }
 
+static const char *explained(int error)
+{
+	static char text[160];
+	spool_explain(&spool, error, text, sizeof(text));
+	return text;
+}
+
+Test(relay_spool, what_failed_is_named)
+{
+	char missing[128], expected[192];
+	snprintf(missing, sizeof(missing), "%s/none", folder);
+	snprintf(expected, sizeof(expected), "spool %s: No such file or directory", missing);
+	spool_init(&spool, 256 * KIB, 512 * KIB, missing);
+	cr_expect_str_eq(explained(spool_reserve(&spool, 512 * KIB)), expected);
+	cr_expect_str_eq(explained(spool_reserve(&spool, 512 * KIB + 1)), "larger than what the spool can hold");
+	cr_expect_eq(append(0, 256 * KIB), 0);
+	cr_expect_str_eq(explained(append(0, 1)), expected);
+	spool_drop(&spool);
+	cr_expect_eq(append(0, 100 * KIB), 0);
+	cr_expect_str_eq(explained(-EIO), "spool in memory: Input/output error");
+	spool_finish(&spool);
+	spool_init(&spool, 64 * KIB, 512 * KIB, folder);
+	cr_expect_eq(append(0, 200 * KIB), 0);
+	snprintf(expected, sizeof(expected), "spool %s: No space left on device", folder);
+	cr_expect_str_eq(explained(-ENOSPC), expected);
+}
+
 Test(relay_spool, splice_brings_the_same)
 {
 	int ends[2];

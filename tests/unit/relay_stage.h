@@ -31,6 +31,7 @@ struct stage {
 	bool recursive, sha256;
 	unsigned idle, drain;
 	const struct policy *policy;
+	const char *spool;            /* folder; NULL: base */
 	void (*child)(int in, int out); /* NULL: the real scp */
 	int in, out;                  /* of the relay, in place of pipes; 0: pipes */
 };
@@ -108,7 +109,7 @@ static int stage_run(const struct stage *stage)
 		return 101;
 	if (stage->direction == UPLOAD)
 		(void)places_target(&places, stage->path);
-	spool_init(&spool, 256 << 10, 16 << 20, base);
+	spool_init(&spool, 256 << 10, 16 << 20, stage->spool ? stage->spool : base);
 	guard_init(&guard, &(struct guard_setup){ .policy = stage->policy ? stage->policy : &everything, .session = record_session.id,
 		.direction = stage->direction, .recursive = stage->recursive, .hold_limit = spool_capacity(&spool), .early_max = SPOOL_SMALL, .audit_refuse = true });
 	audit_init(&audit, &record_session);

@@ -237,13 +237,55 @@ Test(scan_container, probes)
 		struct span probe = probe_make(&store, kind);
 		cr_assert(probe.n > 100 && probe.n <= PROBE_BYTES_MAX);
 		cr_assert_eq(check(probe.p, probe.n), bits[kind], "%d", kind);
-		cr_assert_neq(probe_failure(kind)[0], '\0');
 	}
-	cr_assert(probe_passed(PROBE_ENCRYPTED, span_str("Heuristics.Encrypted.Zip")));
-	cr_assert_not(probe_passed(PROBE_ENCRYPTED, span_str("")));
-	cr_assert_not(probe_passed(PROBE_ENCRYPTED, span_str("Some.Virus")));
-	cr_assert(probe_passed(PROBE_DEEP, span_str("Heuristics.Limits.Exceeded.MaxRecursion")));
-	cr_assert_not(probe_passed(PROBE_DEEP, span_str("")));
-	cr_assert(probe_passed(PROBE_LARGE, span_str("")));
-	cr_assert_not(probe_passed(PROBE_LARGE, span_str("Heuristics.Limits.Exceeded.MaxFileSize")));
+}
+
+Test(scan_container, what_an_answer_to_a_probe_shows)
+{
+	static const struct {
+		enum probe_kind kind;
+		const char *alert;
+		unsigned faults;
+	} rows[] = {
+		{ PROBE_ENCRYPTED, "Heuristics.Encrypted.Zip", 0 },
+		{ PROBE_ENCRYPTED, "", PROBE_FAULT_ENCRYPTED },
+		{ PROBE_ENCRYPTED, "Some.Virus", PROBE_FAULT_ENCRYPTED },
+		{ PROBE_DEEP, "Heuristics.Limits.Exceeded.MaxRecursion", 0 },
+		{ PROBE_DEEP, "", PROBE_FAULT_LIMITS },
+		{ PROBE_LARGE, "", 0 },
+		{ PROBE_LARGE, "Heuristics.Limits.Exceeded.MaxFileSize", PROBE_FAULT_FILE_SIZE },
+		{ PROBE_LARGE, "Heuristics.Limits.Exceeded.MaxScanSize", PROBE_FAULT_SCAN_SIZE },
+		{ PROBE_LARGE, "Heuristics.Limits.Exceeded.MaxScanTime", PROBE_FAULT_ODD },
+		{ PROBE_LARGE, "Some.Virus", PROBE_FAULT_ODD },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(probe_faults(rows[i].kind, span_str(rows[i].alert)), rows[i].faults, "%s", rows[i].alert);
+}
+
+Test(scan_container, all_faults_are_named_at_once)
+{
+	static const struct {
+		unsigned faults;
+		const char *text;
+	} rows[] = {
+		{ PROBE_FAULT_ENCRYPTED, "clamd.conf: AlertEncrypted is off" },
+		{ PROBE_FAULT_LIMITS, "clamd.conf: AlertExceedsMax is off; needed, too: MaxFileSize 2000M, MaxScanSize 4000M" },
+		{ PROBE_FAULT_ENCRYPTED | PROBE_FAULT_LIMITS,
+		  "clamd.conf: AlertEncrypted is off, AlertExceedsMax is off; needed, too: MaxFileSize 2000M, MaxScanSize 4000M" },
+		{ PROBE_FAULT_FILE_SIZE, "clamd.conf: MaxFileSize is below 2000M" },
+		{ PROBE_FAULT_ENCRYPTED | PROBE_FAULT_SCAN_SIZE,
+		  "clamd.conf: AlertEncrypted is off, MaxScanSize is not above 2000M; needed, too: MaxFileSize 2000M" },
+		{ PROBE_FAULT_ODD, "clamd.conf: it alerts to a harmless archive" },
+	};
+	char text[FINDING_DETAIL_MAX];
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		probe_explain(rows[i].faults, text, sizeof(text));
+		cr_expect_str_eq(text, rows[i].text);
+		for (size_t cap = 1; cap < sizeof(text); cap++) { /* it is cut, and not written beyond */
+			char *exact = malloc(cap);
+			probe_explain(rows[i].faults, exact, cap);
+			cr_expect(strncmp(exact, rows[i].text, cap - 1) == 0 && strlen(exact) < cap);
+			free(exact);
+		}
+	}
 }
