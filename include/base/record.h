@@ -15,7 +15,7 @@ enum record_event {
 	RECORD_SESSION_END,
 	RECORD_COMMAND_REFUSED,
 	RECORD_FILE,      /* one per file */
-	RECORD_DIRECTORY, /* made by an upload, or refused */
+	RECORD_DIRECTORY, /* made or changed by an upload, or refused */
 };
 
 enum outcome { OUTCOME_FAILED = 0, OUTCOME_BLOCKED, OUTCOME_ALLOWED };

@@ -58,6 +58,7 @@ struct guard_setup {
 	struct span home;           /* the user's home, absolute and real; empty if there is none */
 	enum direction direction;
 	bool recursive;
+	bool preserve;              /* -p: a folder that stands there may get another mode */
 	uint64_t hold_limit;        /* bytes the spool can take */
 	uint64_t early_max;         /* files up to this are acknowledged before the other side has answered; 0: none */
 	bool audit_refuse;          /* an entry whose record cannot be written is refused */
@@ -125,6 +126,7 @@ struct guard {
 	struct scp_reader reader[SIDES];
 	struct guard_entry entry;
 	struct record record;
+	char said[SCP_MESSAGE_MAX + 16]; /* of the record: a client's words, marked */
 	unsigned depth, entries;
 	uint64_t allowed, blocked, failed; /* entries; failed counts what either side complained of, too */
 	uint64_t bytes;

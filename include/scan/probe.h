@@ -8,13 +8,17 @@ enum probe_kind {
 	PROBE_NONE = 0,
 	PROBE_ENCRYPTED, /* AlertEncryptedArchive */
 	PROBE_DEEP,      /* AlertExceedsMax: nested deeper than any MaxRecursion */
-	PROBE_LARGE,     /* MaxFileSize, MaxScanSize: a member that announces PROBE_MEMBER bytes; of larger ones in a zip clamd looks at the front and says nothing */
+	/* MaxFileSize, MaxScanSize: a member that announces PROBE_MEMBER bytes; of larger ones in a zip clamd looks at the front and says nothing */
+	PROBE_LARGE,
 	PROBES,
 };
 
 enum { PROBE_BYTES_MAX = 16384 };
 
-/* The least MaxFileSize that a clamd must have (MaxScanSize has to be above it), and the largest member of an archive that is believed to have been looked at: 2000 MiB. */
+/*
+ * The least MaxFileSize that a clamd must have (MaxScanSize has to be above it), and the largest member of an archive that is believed to have been
+ * looked at: 2000 MiB.
+ */
 #define PROBE_MEMBER (UINT64_C(2000) << 20)
 
 struct probe_store {

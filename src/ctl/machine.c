@@ -98,7 +98,8 @@ static unsigned machine_facts(const struct conf *conf)
 static bool machine_is_signatures(const char *name)
 {
 	static const char *const endings[] = {
-		".cvd", ".cld", ".cud", ".db", ".hdb", ".hdu", ".hsb", ".hsu", ".mdb", ".mdu", ".msb", ".msu", ".ndb", ".ndu", ".ldb", ".ldu", ".cbc", ".cdb", ".yar", ".yara",
+		".cvd", ".cld", ".cud", ".db", ".hdb", ".hdu", ".hsb", ".hsu", ".mdb", ".mdu",
+		".msb", ".msu", ".ndb", ".ndu", ".ldb", ".ldu", ".cbc", ".cdb", ".yar", ".yara",
 	};
 	const char *dot = strrchr(name, '.');
 	for (size_t i = 0; dot != NULL && i < sizeof(endings) / sizeof(endings[0]); i++)
@@ -135,8 +136,8 @@ static void machine_scanner(struct machine *machine, const struct conf *conf, un
 		return;
 	for (size_t i = 0; conf->scanner.engine == ENGINE_CLAMD && i < conf->scanner.count; i++) {
 		struct need need = {
-			.what = "clamd at", .path = conf->scanner.address[i].path, .kind = S_IFSOCK, .bits = S_IWOTH, .refused = "users can't connect to it (LocalSocketMode 666)",
-			.remedy = " (is clamd running?)",
+			.what = "clamd at", .path = conf->scanner.address[i].path, .kind = S_IFSOCK, .bits = S_IWOTH,
+			.refused = "users can't connect to it (LocalSocketMode 666)", .remedy = " (is clamd running?)",
 		};
 		if (need.path != NULL)
 			(void)machine_has(machine, &need);

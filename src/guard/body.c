@@ -114,7 +114,8 @@ static enum guard_phase body_choose_directory(struct guard *guard)
 		return PHASE_ANSWER;
 	if (!entry->pinned)
 		return PHASE_ENTER;
-	return entry->place.kind == PLACE_ABSENT && !entry->recorded ? PHASE_RECORD : PHASE_ANSWER;
+	bool changes = entry->place.kind == PLACE_ABSENT || entry->has_times || guard->setup.preserve;
+	return changes && !entry->recorded ? PHASE_RECORD : PHASE_ANSWER;
 }
 
 static enum guard_phase body_choose_allowed(struct guard *guard)

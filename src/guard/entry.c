@@ -202,6 +202,25 @@ void entry_judge(struct guard *guard)
 	entry->need = verdict.need;
 }
 
+/* What the record says in words: ours, the scanner's or the child's; a client's own words are marked as such. */
+static const char *entry_detail(struct guard *guard)
+{
+	struct guard_entry *entry = &guard->entry;
+	bool clients = false;
+	const char *text = entry->facts.finding.detail;
+	if (entry->outcome == OUTCOME_FAILED && entry->text[0]) {
+		text = entry->text;
+		clients = entry->reason == REASON_CLIENT;
+	} else if (entry->outcome == OUTCOME_ALLOWED && entry->status_text[0]) {
+		text = entry->status_text;
+		clients = guard->source == CLIENT;
+	}
+	if (!clients || text[0] == '\0')
+		return text;
+	(void)snprintf(guard->said, sizeof(guard->said), "client: %s", text);
+	return guard->said;
+}
+
 struct step entry_record(struct guard *guard)
 {
 	struct guard_entry *entry = &guard->entry;
@@ -209,9 +228,6 @@ struct step entry_record(struct guard *guard)
 	const struct ruleset *rules = &guard->setup.policy->rules[guard->setup.direction];
 	if (guard->asked)
 		return step_of(STEP_WAIT);
-	const char *message = entry->outcome == OUTCOME_FAILED && entry->text[0] ? entry->text : entry->facts.finding.detail;
-	if (entry->outcome == OUTCOME_ALLOWED && entry->status_text[0])
-		message = entry->status_text;
 	*record = (struct record){
 		.event = entry->kind == ENTRY_DIRECTORY ? RECORD_DIRECTORY : RECORD_FILE,
 		.outcome = entry->outcome,
@@ -227,7 +243,7 @@ struct step entry_record(struct guard *guard)
 		.type = span_str(entry->facts.finding.type),
 		.virus = span_str(entry->facts.finding.virus),
 		.unscannable = entry->facts.finding.unscannable,
-		.detail = span_str(message),
+		.detail = span_str(entry_detail(guard)),
 		.rule = entry->verdict.rule && (entry->outcome == OUTCOME_ALLOWED || entry->reason == REASON_RULE || entry->reason == REASON_UNSCANNABLE)
 				? entry->verdict.rule->name : NULL,
 	};

@@ -17,7 +17,8 @@
 #include "sys/fd.h"
 
 enum { CONNECT_SHARE = 5000 /* milliseconds, at most, for one address to accept and pass its tests */, CONNECT_RETRY = 20, CHUNK_MAX = 4 << 20,
-	REPLY_READ = 2048, ADDRESS_LEAST = 20, ADDRESS_MOST = 100 /* of an address in a detail */, MOVES_MAX = 32 /* in one step: a fast clamd must not keep the relay from its other work */ };
+	REPLY_READ = 2048, MOVES_MAX = 32 /* in one step: a fast clamd must not keep the relay from its other work */,
+	ADDRESS_LEAST = 20, ADDRESS_MOST = 100 /* bytes of an address in a detail */ };
 
 void daemon_init(struct daemon *daemon, const struct scan_setup *setup)
 {

@@ -208,6 +208,7 @@ static void session_guard(struct session *session)
 		.home = span_str(session->places.home_real),
 		.direction = session->direction,
 		.recursive = session->command.recursive,
+		.preserve = session->command.preserve,
 		.hold_limit = spool_capacity(&spool),
 		.early_max = SPOOL_SMALL,
 		.audit_refuse = session->conf.audit.refuse,

@@ -24,6 +24,7 @@ FILES, SMALL = 10000, 1024
 
 NAMES = "block 'never' { name = {'*.never'} }"
 TYPE = "block 'programs' { type = {'application/x-dosexec'} }"
+RELAY = 'relay'  # in a configuration's place: relay.c instead of the shim
 SCAN = "block 'malware' { virus = {'*'} }"
 
 
@@ -31,7 +32,9 @@ class Bench:
     def __init__(self, live, rounds):
         self.live, self.rounds = live, rounds
         self.drive = f'{live.base}/bin/scpdrive'
-        world.must(['cc', '-O2', '-Wall', '-o', self.drive, f'{HERE}/scpdrive.c'])
+        self.relay = f'{live.base}/bin/relay'
+        for program in (self.drive, self.relay):
+            world.must(['cc', '-O2', '-Wall', '-o', program, f'{HERE}/{os.path.basename(program)}.c'])
         self.results = []
         self.ready = set()
 
@@ -85,7 +88,8 @@ class Bench:
         """Client and scp on pipes, with the shim between them if there is a configuration."""
         flag = {'up': '-t', 'down': '-f'}[verb]
         recursive = '-r ' if files > 1 and verb == 'down' else ''
-        command = [self.live.shim, '-f', conf] if conf else ['/usr/bin/scp'] + recursive.split() + [flag, path]
+        bare = ['/usr/bin/scp'] + recursive.split() + [flag, path]
+        command = [self.relay] + bare if conf == RELAY else [self.live.shim, '-f', conf] if conf else bare
         env = {'PATH': '/usr/bin:/bin', 'HOME': self.live.home, 'USER': self.live.user, 'SSH_CONNECTION': '127.0.0.1 1 127.0.0.1 2',
                'SSH_ORIGINAL_COMMAND': f'scp {recursive}{flag} {path}'}
         done = world.run([self.drive, verb, str(files), str(size), str(self.live.uid), str(self.live.gid)] + command, env=env, timeout=300)
@@ -205,6 +209,12 @@ class Bench:
 
     def row_pipe_files_down(self, name):
         self.compare(name, '10,000 x 1 KiB down, pipes', self.pipe_row('down', FILES, SMALL, 'files'), self.conf('plain', NAMES), 1.40)
+
+    def row_relay_files_up(self, name):
+        self.compare(name, 'the same up by a relay that only copies', self.pipe_row('up', FILES, SMALL), RELAY)
+
+    def row_relay_files_down(self, name):
+        self.compare(name, 'the same down by a relay that only copies', self.pipe_row('down', FILES, SMALL, 'files'), RELAY)
 
     def row_start(self, name):
         rules = '\n'.join(f"    block 'rule{i}' {{ name = {{'*.a{i}', 'b{i}*', '*c{i}*'}} path = {{'x{i}/**'}} }}" for i in range(100))

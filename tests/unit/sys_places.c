@@ -142,9 +142,9 @@ Test(sys_places, the_whole_file_system_as_root)
 	cr_expect_str_eq(shown(&place), "directory /");
 	cr_expect_eq(place.path.n, 0);
 	place = places_find(&places, "/dev/null");
-	cr_expect_str_eq(shown(&place), "other /dev/null");
+	cr_expect_str_eq(shown(&place), "reserved /dev/null");
 	place = places_find(&places, "/dev/stdout");
-	cr_expect(place.kind == PLACE_LOST || place.kind == PLACE_OTHER || !strcmp(base, ""), "%s", shown(&place));
+	cr_expect(place.kind == PLACE_LOST || place.kind == PLACE_RESERVED || !strcmp(base, ""), "%s", shown(&place));
 	place = places_find(&places, "../../../../../../x");
 	cr_expect_str_eq(shown(&place), "absent /x");
 }

@@ -96,6 +96,7 @@ static const char *shown(const struct place *place)
 {
 	static const char *const kinds[] = {
 		[PLACE_LOST] = "lost", [PLACE_ABSENT] = "absent", [PLACE_FILE] = "file", [PLACE_DIRECTORY] = "directory", [PLACE_OTHER] = "other",
+		[PLACE_RESERVED] = "reserved",
 	};
 	static char text[PATH_BYTES_MAX * 3];
 	struct span rest = place->real;
