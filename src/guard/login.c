@@ -11,7 +11,7 @@ static const char *const login_files_read[] = {
 	".pam_environment", ".pam_mount.conf.xml", ".google_authenticator", ".yubico", ".pam-gnupg", ".config/Yubico",
 	/* shells */
 	".profile", ".login", ".logout", ".environment",
-	".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".inputrc",
+	".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".bash_completion", ".inputrc",
 	".zshenv", ".zshrc", ".zprofile", ".zlogin", ".zlogout", ".zsh", ".config/zsh",
 	".cshrc", ".tcshrc", ".kshrc", ".mkshrc", ".shrc", ".yashrc", ".yash_profile", ".esrc", ".rcrc",
 	".config/fish", ".local/share/fish", ".config/nushell", ".config/elvish", ".xonshrc", ".config/xonsh",

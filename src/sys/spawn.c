@@ -97,7 +97,7 @@ static int spawn_child(void *argument)
 		(void)execve(birth->spawn->program, birth->spawn->argv, birth->spawn->envp);
 		birth->error = errno;
 	}
-	_exit(127);
+	return 127; /* which ends it; exit(3) and its kin would run on this borrowed stack */
 }
 
 /*

@@ -4,6 +4,7 @@ Each row is a file with a marker in it for which the database here has a signatu
 of our own on a unix socket (FILDES) and on loopback TCP (INSTREAM), set as it should be and set as it usually is. Needs XFERWARDEN_BUILD; XFERWARDEN_LONG=1 adds the large rows.
 """
 import ctypes
+import gzip
 import os
 import shutil
 import signal
@@ -116,6 +117,13 @@ def make_rows():
             data = f.read()
         with open(path(broken), 'wb') as f:
             f.write(data[:-cut])
+    for name, front, archive in (('behind-zip', b'X', 'zip'), ('behind-zip-encrypted', b'X', 'zip-encrypted.zip'), ('behind-zip-lzma', bytes(512), 'zip-lzma.zip'),
+                                ('behind-7z', b'X', 'whole.7z'), ('behind-7z-hidden', b'X', '7z-hidden.7z'), ('behind-7z-broken', b'GIF89a', '7z-broken'),
+                                ('ogg-zip', b'OggS', 'zip'), ('gz-7z', gzip.compress(b'text'), 'whole.7z')):
+        with open(path(archive), 'rb') as f, open(path(name), 'wb') as out:
+            out.write(front + f.read())
+    with open(path('behind-rar'), 'wb') as f:  # RAR 5: the archive's header, and the end
+        f.write(b'#!/bin/sh\nexit 0\nRar!\x1a\7\1\0' + b''.join(struct.pack('<I', zlib.crc32(block)) + block for block in (b'\3\1\0\0', b'\3\5\0\0')))
     z = Zip('zip-huge')
     z.add((b'\3\0', 0, 2000 * MIB + 1))
     z.close()
@@ -152,6 +160,15 @@ ROWS = {
     '7z-broken': ('damaged', '-'),
     'cab-broken': ('damaged', 'Test.Clam.UNOFFICIAL'),
     'zip-lzma.zip': ('damaged', '-'),
+    'behind-zip': ('-', 'Test.Marker.UNOFFICIAL'),
+    'behind-zip-encrypted': ('encrypted', '-'),
+    'behind-zip-lzma': ('damaged', '-'),
+    'behind-7z': ('-', 'Test.Marker.UNOFFICIAL'),
+    'behind-7z-hidden': ('encrypted', '-'),
+    'behind-7z-broken': ('damaged', '-'),
+    'behind-rar': ('scanner-blind', '-'),
+    'ogg-zip': ('scanner-blind', '-'),
+    'gz-7z': ('scanner-blind', '-'),
     'zip-huge': ('too-large', '-'),
     '2058': ('too-large', '-'),
     'both.zip': ('encrypted', 'Test.Marker.UNOFFICIAL'),
