@@ -58,6 +58,7 @@ struct relay {
 	int status;
 	int tap[2];                   /* a pipe that content is teed into to be read here; -1 */
 	uint64_t tapped;              /* bytes read from the tap that still have to be passed on */
+	size_t carry_at, carry_n;     /* of bounce: read from the child, not yet written to the client */
 	struct digest digest;
 	uint64_t hashed;
 	struct timespec entry_start, last_progress, drain_start, shut_time;

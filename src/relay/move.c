@@ -230,14 +230,69 @@ static void move_widen(struct relay *relay, uint64_t count)
 	}
 }
 
+/*
+ * From the child to the client copies beat splices: scp writes small pieces, and what sshd then reads page by page it reads here in one go. Bytes count as moved when
+ * they are written.
+ */
+static uint64_t move_pass_copied(struct relay *relay, enum side from, const struct step *step)
+{
+	if (relay->carry_n == 0) {
+		size_t n = step->count < sizeof(relay->bounce) ? (size_t)step->count : sizeof(relay->bounce);
+		ssize_t got = read(relay->lane[from].in, relay->bounce, n);
+		if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
+			move_ended(relay, from);
+		else if (got < 0 && errno == EAGAIN)
+			relay->lane[from].want = true;
+		if (got <= 0)
+			return 0;
+		(void)move_see(relay, span_of(relay->bounce, (size_t)got), false);
+		relay->carry_at = 0;
+		relay->carry_n = (size_t)got;
+	}
+	ssize_t put = write(relay->lane[step->to].out, relay->bounce + relay->carry_at, relay->carry_n);
+	if (put < 0 && errno == EAGAIN)
+		relay->lane[step->to].stuck = true;
+	else if (put < 0 && errno != EINTR)
+		move_broken(relay, step->to);
+	if (put <= 0)
+		return 0;
+	relay->carry_at += (size_t)put;
+	relay->carry_n -= (size_t)put;
+	return (uint64_t)put;
+}
+
+/* The other side is gone: what was for it is swallowed. */
+static uint64_t move_pass_lost(struct relay *relay, enum side from)
+{
+	uint64_t carried = relay->carry_n;
+	if (relay->tapped > 0)
+		relay->hashed = RELAY_NO_HASH; /* those bytes come along once more */
+	relay->tapped = 0;
+	relay->carry_n = 0;
+	relay->lane[from].want = carried == 0;
+	return carried;
+}
+
+/* Content that goes without the lane's buffer. */
+static bool move_is_bulk(struct relay *relay, enum side from, const struct step *step, bool seen)
+{
+	if (relay->carry_n > 0)
+		return true;
+	if (step->count < RELAY_BULK || relay->lane[step->to].broken)
+		return false;
+	if (from == CHILD && !step->keep)
+		return true;
+	return !relay->no_splice && !(seen && (relay->no_tee || !move_tap_open(relay)));
+}
+
 uint64_t move_pass(struct relay *relay, enum side from, const struct step *step)
 {
 	struct relay_lane *lane = &relay->lane[from];
 	bool seen = relay->sha256 || step->keep;
 	move_widen(relay, step->count);
-	if (lane->left.n > 0 && relay->tapped == 0)
+	if (lane->left.n > 0 && relay->tapped == 0 && relay->carry_n == 0)
 		return move_pass_buffered(relay, from, step);
-	bool bulk = step->count >= RELAY_BULK && !relay->no_splice && !relay->lane[step->to].broken && !(seen && (relay->no_tee || !move_tap_open(relay)));
+	bool bulk = move_is_bulk(relay, from, step, seen);
 	if (!bulk && relay->tapped == 0) {
 		lane->want = true;
 		lane->soon = from == CHILD; /* it reads from a disk; clients are further away */
@@ -247,13 +302,10 @@ uint64_t move_pass(struct relay *relay, enum side from, const struct step *step)
 		relay->lane[step->to].stuck = true;
 		return 0;
 	}
-	if (relay->lane[step->to].broken) { /* the other side is gone: what was for it is swallowed */
-		if (relay->tapped > 0)
-			relay->hashed = RELAY_NO_HASH; /* those bytes come along once more */
-		relay->tapped = 0;
-		lane->want = true;
-		return 0;
-	}
+	if (relay->lane[step->to].broken)
+		return move_pass_lost(relay, from);
+	if (from == CHILD && !step->keep)
+		return move_pass_copied(relay, from, step);
 	if (seen)
 		return move_pass_seen(relay, from, step);
 	ssize_t moved = move_splice(relay, from, step->to, step->count);

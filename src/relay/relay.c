@@ -42,7 +42,7 @@ static void relay_resolve(struct relay *relay, const struct step *step)
 {
 	clock_gettime(CLOCK_MONOTONIC, &relay->entry_start);
 	relay->hashed = 0;
-	relay->tapped = 0;
+	relay->tapped = relay->carry_n = 0;
 	if (relay->sha256)
 		digest_init(&relay->digest);
 	bool upload = relay->guard->setup.direction == UPLOAD;
