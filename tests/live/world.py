@@ -255,6 +255,8 @@ class World:
 
 
 class Gate:
+    inside = []  # words in front of the server's command line
+
     def __init__(self, world, name, conf):
         self.world, self.name = world, name
         self.audit = f'{world.base}/audit/{name}.jsonl'
@@ -296,7 +298,7 @@ class Gate:
         with open(config, 'w') as f:
             f.write(SSHD.format(port=self.port, base=world.base, name=name, user=world.user, force=force))
         # "timeout" ends a server whose run was lost together with its janitor
-        self.server = subprocess.Popen(['timeout', '-k', '5', str(RUN_LIMIT), '/usr/sbin/sshd', '-D', '-f', config, '-E',
+        self.server = subprocess.Popen(['timeout', '-k', '5', str(RUN_LIMIT)] + self.inside + ['/usr/sbin/sshd', '-D', '-f', config, '-E',
                                         f'{world.base}/run/{name}.log'], stdin=subprocess.DEVNULL, start_new_session=True)
         end = time.monotonic() + 10
         while time.monotonic() < end and self.server.poll() is None:

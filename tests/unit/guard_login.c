@@ -1,5 +1,6 @@
 /* guard/login: what is read at login is refused, by whatever way it is reached, and nothing else is. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "guard/login.h"
 
@@ -19,7 +20,10 @@ Test(login, refused)
 		".pam_environment", ".zshenv", ".zshrc", ".zprofile", ".zlogin", ".zlogout", ".cshrc", ".tcshrc", ".login",
 		".rhosts", ".shosts", ".k5login", ".forward",
 		".config/fish/config.fish", ".config/systemd/user/x.service", ".config/environment.d/x.conf",
-		".config/autostart/x.desktop", ".kshrc", ".inputrc",
+		".config/autostart/x.desktop", ".kshrc", ".inputrc", ".bash_completion", ".pam_mount.conf.xml",
+		".config/containers/systemd", ".config/containers/systemd/x.container",
+		/* a file system may not tell these apart */
+		".Ssh", ".SSH/authorized_keys", ".BashRC", ".Pam_Environment", ".Config/Systemd/user/x.service", ".config/FISH/config.fish", ".config/yubico/x",
 	};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		char path[200] = HOME "/";
@@ -32,6 +36,7 @@ Test(login, free)
 	static const char *const paths[] = {
 		HOME, HOME "/", HOME "/a", HOME "/.bashrc2", HOME "/.bashr", HOME "/.sshx/a", HOME "/x/.bashrc", HOME "/.config",
 			HOME "/.config/git/config", HOME "/bashrc",
+		HOME "/.config/containers", HOME "/.config/containers/storage.conf", HOME "/.bash_completion.d/x", HOME "/.SSHX", HOME "/.bash@rc", HOME "/[ssh/a",
 		"/srv/home/bobby/.bashrc", "/srv/home/.bashrc", "/.bashrc", "/srv/home/alice/.ssh/authorized_keys",
 	};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
@@ -48,6 +53,25 @@ Test(login, lifted)
 	cr_expect(login(HOME "/.ssh", lifted, 3));
 	cr_expect(login(HOME "/.ssh/authorized_keys", lifted, 3));
 	cr_expect(login(HOME "/.profile", lifted, 3));
+}
+
+/* The list is what is refused, and each name of it can be lifted. */
+Test(login, the_list)
+{
+	size_t count = 0;
+	for (const char *name; (name = login_name(count)) != NULL; count++) {
+		char path[200] = HOME "/", below[200];
+		const char *const itself[] = { name };
+		const struct patterns lifted = { itself, 1 }, none = { 0 };
+		strcat(path, name);
+		snprintf(below, sizeof(below), "%s/below", path);
+		cr_expect(name[0] == '.' && login(path, NULL, 0) && login(below, NULL, 0), "%s", name);
+		cr_expect(login_lifted(span_str(name), &lifted) && !login_lifted(span_str(name), &none), "%s", name);
+		cr_expect(!login(path, itself, 1), "%s", name);
+	}
+	cr_expect_gt(count, 50);
+	cr_expect_null(login_name(count + 1));
+	cr_expect_null(login_name(SIZE_MAX));
 }
 
 Test(login, no_home_no_files)

@@ -736,3 +736,103 @@ Test(relay_relay, a_client_that_does_not_read_its_answers)
 	cr_expect_eq(stage_end(), 1);
 	cr_expect_eq(audited_lines() > 0, true);
 }
+
+/* --- a signal --- */
+
+static const struct policy *const stop_policies[] = { &everything, &scanned, &streamed };
+
+static void expect_stopped(const char *which)
+{
+	const char *line = hear_line();
+	while (line[0] == '\0' && line[1] != '\0') /* what was agreed to before */
+		line++;
+	cr_expect(line[0] == 2 && strstr(line, "ends this session") != NULL, "%s: %d %s", which, line[0], line + 1);
+	cr_expect_str_eq(hear_line(), "", "%s", which);
+	cr_expect_eq(stage_end(), 1, "%s", which);
+}
+
+/* Nothing of a file that was not judged to its end stays, and it is on record why. */
+Test(relay_relay, an_upload_is_told_to_stop)
+{
+	static const char *const points[] = { "before a header", "in a header", "before content", "in content", "before the status" };
+	for (size_t i = 0; i < 3 * sizeof(points) / sizeof(points[0]); i++) {
+		struct stage stage = up;
+		char which[64];
+		size_t point = i / 3;
+		stage.policy = stop_policies[i % 3];
+		stage.stops = true;
+		stage.sha256 = i & 1;
+		snprintf(which, sizeof(which), "%s, policy %s", points[point], stage.policy->name);
+		stage_begin(&stage);
+		expect_ok();
+		if (point == 1)
+			say("C0644 5", 7);
+		if (point > 1) {
+			say_header("f", 1 << 20);
+			expect_ok();
+			say(content, point == 2 ? 0 : point == 3 ? 600000 : 1 << 20);
+		}
+		usleep(200000);
+		cr_assert_eq(kill(shim, SIGTERM), 0);
+		expect_stopped(which);
+		bool judged = stage.policy == &everything; /* by its name: then what came of it stays, as without us */
+		cr_expect_eq(exists("root/f"), judged && point > 1, "%s", which);
+		cr_expect_eq(strstr(audited(), "\"stopped\"") != NULL, point > 1, "%s: %s", which, audited());
+		cr_expect_eq(audited_lines(), point > 1, "%s", which);
+		(void)unlink(at("root/f"));
+	}
+}
+
+Test(relay_relay, a_download_is_told_to_stop)
+{
+	make("root/file", content, LARGE);
+	for (int i = 0; i < 6; i++) {
+		struct stage stage = down;
+		stage.recursive = true; /* not -p, so that there are no times */
+		stage.policy = stop_policies[i % 3];
+		stage.stops = true;
+		stage_begin(&stage);
+		say("", 1);
+		if (i >= 3 && stage.policy != &scanned) {
+			char head[64];
+			(void)hear_line();
+			say("", 1);
+			cr_assert(hear(head, sizeof(head))); /* and reads no further until it is over */
+		}
+		usleep(200000);
+		cr_assert_eq(kill(shim, SIGTERM), 0);
+		while (*hear_line() != '\0')
+			continue;
+		cr_expect_eq(stage_end(), 1, "row %d", i);
+		cr_expect(strstr(audited(), "\"stopped\"") != NULL, "row %d: %s", i, audited());
+	}
+}
+
+/* Signals come when they like: each ends the session once, also one that is on its way to its end. The file would be blocked. */
+Test(relay_relay, signals_without_end)
+{
+	memcpy(content, "EVIL", 4);
+	for (int delay = 0; delay < 24; delay++) {
+		struct stage stage = up;
+		stage.policy = stop_policies[1 + delay % 2];
+		stage.stops = true;
+		stage_begin(&stage);
+		expect_ok();
+		pid_t killer = fork();
+		if (killer == 0) {
+			usleep((unsigned)delay * 200);
+			while (kill(shim, SIGTERM) == 0)
+				usleep(50);
+			_exit(0);
+		}
+		say_header("f", 100000);
+		(void)fd_write_all(to_shim, content, 100000);
+		(void)fd_write_all(to_shim, "", 1);
+		cr_expect_eq(stage_end(), 1, "%d", delay);
+		kill(killer, SIGKILL);
+		(void)waitpid(killer, NULL, 0);
+		cr_expect_leq(audited_lines(), 1);
+		cr_expect(!exists("root/f"), "%d: %s", delay, audited());
+		(void)unlink(at("root/f"));
+	}
+}

@@ -34,6 +34,7 @@ struct stage {
 	const char *spool;            /* folder; NULL: base */
 	void (*child)(int in, int out); /* NULL: the real scp */
 	int in, out;                  /* of the relay, in place of pipes; 0: pipes */
+	bool stops;                   /* SIGTERM is not its death, but let in while it waits */
 };
 
 static char base[64], audit_path[96];
@@ -93,6 +94,27 @@ static pid_t stage_child(const struct stage *stage, struct relay *relay, int cwd
 	return pid;
 }
 
+static volatile sig_atomic_t stage_stopped;
+
+static void stage_stop(int number)
+{
+	(void)number;
+	stage_stopped = 1;
+}
+
+static void stage_signals(struct relay *relay)
+{
+	static sigset_t waiting;
+	struct sigaction action = { .sa_handler = stage_stop };
+	sigset_t blocked;
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	if (sigaction(SIGTERM, &action, NULL) < 0 || sigprocmask(SIG_BLOCK, &blocked, &waiting) < 0)
+		_exit(105);
+	relay->stop = &stage_stopped;
+	relay->wait_mask = &waiting;
+}
+
 static int stage_run(const struct stage *stage)
 {
 	static struct relay relay;
@@ -125,6 +147,8 @@ static int stage_run(const struct stage *stage)
 	relay.sha256 = stage->sha256;
 	relay.idle_timeout = stage->idle;
 	relay.drain_seconds = stage->drain ? stage->drain : relay.drain_seconds;
+	if (stage->stops)
+		stage_signals(&relay);
 	relay.scan = scan_create(&scan_setup);
 	relay.child = stage_child(stage, &relay, places.start);
 	places_child(&places, relay.child);

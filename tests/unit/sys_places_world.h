@@ -91,7 +91,7 @@ static void begin(const char *home)
 	cr_assert_eq(places_open(&places, in_base("root"), home, &what), 0, "%s", what);
 }
 
-/* "file root/dir/x", with "outside" and "hopeless" where they hold; the path below the base. */
+/* "file root/dir/x", with "outside", "login" and "hopeless" where they hold; the path below the base. */
 static const char *shown(const struct place *place)
 {
 	static const char *const kinds[] = {
@@ -101,8 +101,9 @@ static const char *shown(const struct place *place)
 	static char text[PATH_BYTES_MAX * 3];
 	struct span rest = place->real;
 	(void)path_below(place->real, span_str(base), &rest);
-	snprintf(text, sizeof(text), "%s %.*s%s%s%s%.*s", kinds[place->kind], (int)rest.n, rest.n ? (const char *)rest.p : "", place->outside ? " outside" : "",
-		 place->hopeless ? " hopeless" : "", place->asked.n ? " asked " : "", (int)place->asked.n, place->asked.n ? (const char *)place->asked.p : "");
+	snprintf(text, sizeof(text), "%s %.*s%s%s%s%s%.*s", kinds[place->kind], (int)rest.n, rest.n ? (const char *)rest.p : "", place->outside ? " outside" : "",
+		 place->login ? " login" : "", place->hopeless ? " hopeless" : "", place->asked.n ? " asked " : "", (int)place->asked.n,
+		 place->asked.n ? (const char *)place->asked.p : "");
 	return text;
 }
 
