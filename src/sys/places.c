@@ -14,7 +14,7 @@
 
 #include "sys/fd.h"
 
-enum { PLACES_FIRST_FD = 3, PLACES_FDS_A_FOLDER = 2 /* the real source keeps open(2)'s and opendir(3)'s */ };
+enum { PLACES_LINKS_MAX = 40, PLACES_FIRST_FD = 3, PLACES_FDS_A_FOLDER = 2 /* the real source keeps open(2)'s and opendir(3)'s */ };
 
 /* The real path of what fd is open on. False if it has none (removed, another mount namespace) or is not there any more. */
 static bool places_real(int fd, char dst[PATH_BYTES_MAX])
@@ -69,19 +69,46 @@ bool places_reserve(struct places *places, int fd)
 	return fstat(fd, &status) == 0 && places_add_mark(places, &status, MARK_RESERVED, NULL);
 }
 
+/* Where name below the home leads, or will once what is missing there is made: also by links that lead nowhere yet. False if it cannot be followed. */
+static bool places_leads(const struct places *places, const char *name, char dst[static PATH_BYTES_MAX])
+{
+	char rest[PATH_BYTES_MAX], link[PATH_BYTES_MAX], next[PATH_BYTES_MAX];
+	unsigned links = 0;
+	memcpy(dst, places->home_real, PATH_BYTES_MAX);
+	for (struct span ahead = span_str(name); ahead.n > 0;) {
+		const uint8_t *slash = memchr(ahead.p, '/', ahead.n);
+		struct span step = span_take(&ahead, slash ? (size_t)(slash - ahead.p) : ahead.n);
+		span_take(&ahead, slash ? 1 : 0);
+		if (!path_join(next, sizeof(next), span_str(dst), step))
+			return false;
+		ssize_t n = readlink(next, link, sizeof(link));
+		if (n <= 0) {
+			memcpy(dst, next, PATH_BYTES_MAX);
+			continue;
+		}
+		if (++links > PLACES_LINKS_MAX || (size_t)n + 1 + ahead.n > sizeof(link))
+			return false;
+		if (link[0] == '/')
+			memcpy(dst, "/", 2);
+		link[n] = '/';
+		memmove(link + n + 1, ahead.p, ahead.n);
+		memcpy(rest, link, (size_t)n + 1 + ahead.n);
+		ahead = span_of(rest, (size_t)n + 1 + ahead.n);
+	}
+	return true;
+}
+
 bool places_reserve_login(struct places *places, const char *name)
 {
-	struct stat status;
+	struct stat status = { 0 };
 	char path[PATH_BYTES_MAX], real[PATH_BYTES_MAX];
-	if (places->home_real[0] == '\0' || !path_join(path, sizeof(path), span_str(places->home_real), span_str(name)))
+	if (places->home_real[0] == '\0' || !path_join(path, sizeof(path), span_str(places->home_real), span_str(name)) || !places_leads(places, name, real))
 		return true;
-	FD_OWNED int fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &status) < 0)
+	bool linked = strcmp(real, path) != 0;
+	if (lstat(real, &status) < 0 && !linked)
 		return true; /* nothing there: the name itself is looked at by the guard */
-	char *below = NULL;
-	if (places_real(fd, real) && strcmp(real, path) != 0 && (below = strdup(real)) == NULL)
-		return false;
-	return places_add_mark(places, &status, MARK_LOGIN, below);
+	char *below = linked ? strdup(real) : NULL;
+	return (!linked || below != NULL) && places_add_mark(places, &status, MARK_LOGIN, below);
 }
 
 /* status: of what stands there; NULL if nothing does. */

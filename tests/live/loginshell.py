@@ -1,4 +1,4 @@
-"""An sshd for which the shim is the user's login shell, without ForceCommand. It runs in a mount namespace of its own, so that the machine's files stay as they are."""
+"""An sshd for which the shim is the user's login shell, without ForceCommand, in a mount namespace of its own: the machine's files stay as they are."""
 import os
 import re
 

@@ -1,77 +1,24 @@
-"""What an attack on the shim found, one test for each: clients that never read, files that open a door by another name, signals, and what a session must not reach."""
+"""What an attack found, a test for each: clients that never read, a full spool, files that open a door by another name, the server's own files, signals."""
 import concurrent.futures
 import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import unittest
-import warnings
 
 import audit
+import channel
 import configuration
 import fake_clamd
 import loginshell
-import raw
 import talk
 import test_ends
 import world
 
-with warnings.catch_warnings():
-    warnings.simplefilter('ignore')
-    import paramiko
-
 VIRUS_RULE = "{ block 'm' { virus = {'*'} } }"
 SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
-
-
-class Channel:
-    """An exec request of a client whose window is small and that reads only when it is told to."""
-
-    def __init__(self, gate, command):
-        live = gate.world
-        self.link = paramiko.Transport(socket.create_connection(('127.0.0.1', gate.port), 10))
-        self.link.start_client(timeout=30)
-        self.link.auth_publickey(live.user, paramiko.Ed25519Key.from_private_key_file(f'{live.base}/keys/user'))
-        self.channel = self.link.open_session(window_size=32768, max_packet_size=32768)
-        self.channel.settimeout(10)
-        self.channel.exec_command(command)
-
-    def close(self):
-        self.link.close()
-
-    def say(self, data):
-        self.channel.sendall(data)
-
-    def hear(self, count):
-        got = b''
-        while len(got) < count:
-            more = self.channel.recv(count - len(got))
-            if not more:
-                break
-            got += more
-        return got
-
-    def fill(self, data):
-        """Says data again and again until nobody takes it any more."""
-        self.channel.settimeout(0.7)
-        at = 0
-        try:
-            while True:
-                at = (at + self.channel.send(data[at:at + 32768])) % len(data)
-        except socket.timeout:
-            pass
-
-    def signal(self, name):
-        request = paramiko.Message()
-        request.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
-        request.add_int(self.channel.remote_chanid)
-        request.add_string('signal')
-        request.add_boolean(False)
-        request.add_string(name)
-        self.link._send_user_message(request)
 
 
 class Attack(unittest.TestCase):
@@ -87,10 +34,10 @@ class Attack(unittest.TestCase):
         text = configuration.whole(self.live, name, configuration.policy(body, root=root, more=more), **whole)
         return self.live.gate(name, text if sha256 else text.replace('sha256     = true', 'sha256     = false'))
 
-    def channel(self, gate, command):
-        channel = Channel(gate, command)
-        self.addCleanup(channel.close)
-        return channel
+    def deaf(self, gate, command):
+        client = channel.Channel(gate, command)
+        self.addCleanup(client.close)
+        return client
 
     def put(self, path, data=b''):
         with open(path, 'wb') as f:
@@ -156,7 +103,7 @@ class Silence(Attack):
         for name in names:
             self.put(f'{self.folder}/{name}', b'x' * 20000)
         gate = self.gate('attack-deaf', '  upload { }\n  download { }\n', '  idle_timeout = 3\n')
-        self.channel(gate, f'scp -r -f {self.folder}').say(bytes(1000))
+        self.deaf(gate, f'scp -r -f {self.folder}').say(bytes(1000))
         files = audit.files(self.expect_given_up(gate))
         outcomes = [audit.outcome(r) for r in files]
         self.assertLess(outcomes.count('allowed'), len(names))
@@ -164,7 +111,7 @@ class Silence(Attack):
 
     def test_replies_that_are_never_read(self):
         gate = self.gate('attack-deaf', '  upload { }\n  download { }\n', '  idle_timeout = 3\n')
-        self.channel(gate, f'scp -t {self.folder}').fill(b'T0 0 0 0\n' * 4096)
+        self.deaf(gate, f'scp -t {self.folder}').fill(b'T0 0 0 0\n' * 4096)
         self.assertEqual(audit.files(self.expect_given_up(gate)), [])
 
     def test_operands_that_are_all_refused(self):
@@ -197,7 +144,7 @@ class Silence(Attack):
         return shim
 
     def test_letters_that_wait_at_the_end(self):
-        """Seven refusals and the end of a folder wait for a client that does not read; time is up, or a signal comes, and there is one more thing to be said."""
+        """Seven refusals and the end of a folder wait for a client that does not read; then time is up, or a signal comes, and one thing more is to be said."""
         # where exactly its queue is full depends on what came before: the size of that is varied, by less than what the eight take
         os.mkdir(f'{self.folder}/d')
         for i in range(7):
@@ -329,7 +276,7 @@ class Doors(Attack):
             self.live.own(path)
 
     def say_all(self, gate, row):
-        """One upload, in lockstep as long as it is let; the replies after the greeting, or a greeting that is a refusal. A name that ends with a slash is a folder's."""
+        """One upload in lockstep, as long as it is let. The replies after the greeting, or that if it refuses. A name that ends with a slash is a folder's."""
         target, *names = row
         client = self.open(gate, f'scp -r -t {target}', shared=True)
         replies = []
@@ -360,11 +307,29 @@ class Doors(Attack):
         for name in ('.pam_mount.conf.xml', '.bash_completion', '.Ssh', '.Bashrc', '.PROFILE'):
             self.in_home(name)
 
-    LOGIN = (('.bashrc', 'x'), ('.', '.bashrc'), ('dotfiles', 'bashrc'), ('dotfiles/bashrc', 'x'), ('.', 'dotfiles/', 'bashrc'), ('pub/../dotfiles', 'bashrc'),
-             ('.ssh', 'authorized_keys'), ('.ssh/authorized_keys', 'x'), ('dotssh', 'rc'), ('dotssh/rc', 'x'), ('way', 'rc'), ('.', 'dotssh/', 'rc'), ('dotssh', 'sub/'),
-             ('.profile', 'x'), ('pub', 'hard'), ('pub/hard', 'x'), ('.', 'pub/', 'hard'),
-             ('.', '.Ssh/'), ('.', '.Bashrc'), ('.', '.PROFILE'), ('.', '.pam_mount.conf.xml'), ('.', '.bash_completion'), ('.config/containers/systemd', 'x.container'),
-             ('.config', 'containers/', 'systemd/'))
+    def test_login_files_that_are_not_there_yet(self):
+        """A link leads to where they will be: what it names is one of them as soon as it is made."""
+        self.folders('dotfiles', 'dotconfig')
+        for to, name in (('dotfiles/none', '.zshrc'), ('dotssh', '.ssh'), ('dotconfig', '.config'), ('gone/far', '.local')):
+            self.link(to, name)
+        for name in ('dotssh', 'gone'):
+            self.in_home(name)
+        gate = self.gate('attack-login', f'  upload {VIRUS_RULE}\n', "  on_block = 'skip'\n")
+        rows = (('dotfiles', 'none'), ('dotfiles/none', 'x'), ('.', 'dotssh/'), ('dotssh', 'x'), ('.config', 'fish/'), ('.config/fish', 'x/'), ('dotconfig', 'systemd/'),
+                ('.', 'dotconfig/', 'environment.d/'), ('.config/autostart', 'x'), ('.', 'gone/', 'far/', 'share/', 'fish/'))
+        for row in rows:
+            with self.subTest(row=row):
+                replies = self.say_all(gate, row)
+                self.assertTrue(talk.is_refusal(replies[-1]), replies)
+                self.assertIn(b'read at login', replies[-1])
+        self.assertEqual(self.say_all(gate, ('.config', 'git/', 'config')), [b'\0'] * 3)
+        self.live.quiet()
+
+    LOGIN = (('.bashrc', 'x'), ('.', '.bashrc'), ('dotfiles', 'bashrc'), ('dotfiles/bashrc', 'x'), ('.', 'dotfiles/', 'bashrc'),
+             ('pub/../dotfiles', 'bashrc'), ('.ssh', 'authorized_keys'), ('.ssh/authorized_keys', 'x'), ('dotssh', 'rc'), ('dotssh/rc', 'x'), ('way', 'rc'),
+             ('.', 'dotssh/', 'rc'), ('dotssh', 'sub/'), ('.profile', 'x'), ('pub', 'hard'), ('pub/hard', 'x'), ('.', 'pub/', 'hard'),
+             ('.', '.Ssh/'), ('.', '.Bashrc'), ('.', '.PROFILE'), ('.', '.pam_mount.conf.xml'), ('.', '.bash_completion'),
+             ('.config/containers/systemd', 'x.container'), ('.config', 'containers/', 'systemd/'))
 
     def test_login_files(self):
         self.homely()
@@ -407,7 +372,8 @@ class Doors(Attack):
         gate = self.gate('attack-audit', f'  upload {VIRUS_RULE}\n  download {{ }}\n', "  on_block = 'skip'\n", audit=trail)
         gate.audit = trail
         inode = os.stat(trail).st_ino
-        rows = ((log, 'audit.jsonl'), (trail, 'x'), (log, 'alias'), (f'{log}/alias', 'x'), (self.folder, 'twin'), (f'{self.folder}/twin', 'x'), (self.folder, 'log/', 'audit.jsonl'))
+        rows = ((log, 'audit.jsonl'), (trail, 'x'), (log, 'alias'), (f'{log}/alias', 'x'), (self.folder, 'twin'), (f'{self.folder}/twin', 'x'),
+                (self.folder, 'log/', 'audit.jsonl'))
         for row in rows:
             with self.subTest(up=row):
                 target, *names = row
@@ -438,8 +404,8 @@ class Doors(Attack):
         self.assertEqual(len(scratch), 1, 'the scratch folder of the one session')
         notes = [f'/tmp/{name}' for name in os.listdir('/tmp') if name.startswith('sshauth.') and os.stat(f'/tmp/{name}').st_uid == self.live.uid]
         self.assertNotEqual(notes, [], "sshd's note about the key")
-        rows = [(scratch[0], 'evil'), (f'{scratch[0]}/evil', 'x'), (scratch[0], 'sub/'), ('/tmp', f'{os.path.basename(scratch[0])}/', 'evil'), ('/tmp', os.path.basename(notes[0])),
-                (notes[0], 'x')]
+        rows = ((scratch[0], 'evil'), (f'{scratch[0]}/evil', 'x'), (scratch[0], 'sub/'), ('/tmp', f'{os.path.basename(scratch[0])}/', 'evil'),
+                ('/tmp', os.path.basename(notes[0])), (notes[0], 'x'))
         for row in rows:
             with self.subTest(up=row):
                 replies = self.say_all(gate, row)
@@ -524,9 +490,7 @@ class Signals(Attack):
     def test_client_asks_for_one(self):
         """sshd hands a client's "signal" request to a login shell without forced command; KILL is among those that it knows."""
         text = configuration.whole(self.live, 'attack-shell', configuration.policy(self.RULES, more="  delivery = 'stream'\n"))
-        with self.live.lock:
-            gate = self.live.gates.setdefault('attack-shell', None) or loginshell.LoginShell(self.live, 'attack-shell', text)
-            self.live.gates['attack-shell'] = gate
+        gate = loginshell.LoginShell(self.live, 'attack-shell', text)
         top = self.folder
         for name in ('KILL', 'TERM', 'HUP', 'INT'):
             with self.subTest(signal=name):
@@ -534,9 +498,9 @@ class Signals(Attack):
                 self.folder = f'{top}/{self.word}'
                 os.mkdir(self.folder)
                 self.live.own(self.folder)
-                channel = self.channel(gate, f'scp -t {self.folder}')
-                self.streaming(channel.say, channel.hear)
-                channel.signal(name)
+                client = self.deaf(gate, f'scp -t {self.folder}')
+                self.streaming(client.say, client.hear)
+                client.signal(name)
                 self.expect_nothing_unjudged(self.over(gate), 'client-gone')
         client = self.open(gate, f'scp -t {self.folder}')
         client.say(b'C0644 4 good\ngood\0')

@@ -1,4 +1,4 @@
-/* guard/guard: what is waiting to be sent when the end comes. A downloaded folder in which everything is blocked, and a client that takes so many letters and no more. */
+/* guard/guard: what waits to be sent when the end comes. A downloaded folder in which everything is blocked, and a client that takes so many letters. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

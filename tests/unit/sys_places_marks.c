@@ -5,10 +5,12 @@ static void set_up_home(void)
 {
 	static const char *const links[][2] = {
 		{ "dotfiles/bashrc", "root/.bashrc" }, { "dotssh", "root/.ssh" }, { ".ssh", "root/way" }, { "../../outside/file", "root/dir/out" },
-		{ "../outside/kept", "root/.kept" },
+		{ "../outside/kept", "root/.kept" }, { "dotfiles/none", "root/.zshrc" }, { "dotconfig", "root/.config" }, { "gone/far", "root/.local" },
+		{ ".loop", "root/.loop" },
 	};
 	set_up();
-	cr_assert(mkdir("root/dotfiles", 0755) == 0 && mkdir("root/dotssh", 0755) == 0 && mkdir("root/dotssh/sub", 0755) == 0 && mkdir("outside/kept", 0755) == 0);
+	cr_assert(mkdir("root/dotfiles", 0755) == 0 && mkdir("root/dotssh", 0755) == 0 && mkdir("root/dotssh/sub", 0755) == 0 && mkdir("outside/kept", 0755) == 0 &&
+		  mkdir("root/dotconfig", 0755) == 0);
 	make("root/dotfiles/bashrc", "good");
 	make("root/dotfiles/other", "good");
 	make("root/dotssh/rc", "good");
@@ -22,7 +24,7 @@ TestSuite(sys_places_marks, .init = set_up_home, .fini = tear_down, .timeout = 6
 
 static void reserve_names(void)
 {
-	static const char *const names[] = { ".bashrc", ".ssh", ".profile", ".zshrc", ".config/fish", ".kept" };
+	static const char *const names[] = { ".bashrc", ".ssh", ".profile", ".zshrc", ".config/fish", ".kept", ".local/share/fish", ".loop", ".loop/x", ".inputrc" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		cr_assert(places_reserve_login(&places, names[i]), "%s", names[i]);
 }
@@ -46,7 +48,17 @@ static const char *const login_rows[][2] = {
 	{ ".profile", "file root/.profile login" },
 	{ "dir/twin", "file root/dir/twin login" },
 	{ "dir/file", "file root/dir/file" },
-	{ ".zshrc", "absent root/.zshrc" }, /* nothing there: its name is the guard's to know */
+	{ ".inputrc", "absent root/.inputrc" }, /* nothing there: its name is the guard's to know */
+	/* nothing there yet, and a link to it */
+	{ "dotfiles/none", "absent root/dotfiles/none login" },
+	{ "dotconfig", "directory root/dotconfig" },
+	{ "dotconfig/fish", "absent root/dotconfig/fish login" },
+	{ ".config/fish", "absent root/dotconfig/fish login" },
+	{ "dotconfig/fish/x", "absent root/dotconfig/fish/x login hopeless" },
+	{ "dotconfig/git", "absent root/dotconfig/git" },
+	{ "gone", "absent root/gone" },
+	{ "gone/far/share/fish/x", "absent root/gone/far/share/fish/x login hopeless" },
+	{ "gone/far/share", "absent root/gone/far/share hopeless" },
 	{ ".kept/x", "absent outside/kept/x outside login" },
 };
 
@@ -154,7 +166,7 @@ Test(sys_places_marks, there_is_room_for_so_many)
 	cr_expect_not(places_reserve(&places, fd));
 	cr_expect_not(places_reserve_login(&places, ".ssh"));
 	cr_expect_not(places_reserve_login(&places, ".profile"));
-	cr_expect(places_reserve_login(&places, ".zshrc"), "nothing there to be marked");
+	cr_expect(places_reserve_login(&places, ".inputrc"), "nothing there to be marked");
 	cr_expect_eq(places.marks, PLACES_MARKED_MAX);
 	fd_close(&fd);
 }
