@@ -182,7 +182,7 @@ void body_source_ended(struct guard *guard, const struct scp_record *said)
 		return;
 	entry->silent = true;
 	entry->scrub = entry->opened && unjudged;
-	guard_finish(guard, false, false); /* no padding: a cut file has to look cut */
+	guard_finish(guard, false, false); /* no padding: what was not sent is not made up */
 }
 
 void body_sink_ended(struct guard *guard)

@@ -1,6 +1,7 @@
 /*
  * The ways of payload. Small pieces go through the lane's buffer and the other side's queue, so that a record, its content and its status byte leave in
- * one write; bulk is spliced from pipe to pipe unseen, or teed where a hash or a copy is wanted.
+ * one write. Bulk of an upload is spliced from pipe to pipe unseen, or teed where a hash or a copy is wanted; bulk of a download is copied in large pieces,
+ * which costs less there, and teed only where a copy is kept.
  */
 #include "relay/move.h"
 
