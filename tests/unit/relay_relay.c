@@ -799,7 +799,8 @@ Test(relay_relay, a_download_is_told_to_stop)
 			say("", 1);
 			cr_assert(hear(head, sizeof(head))); /* and reads no further until it is over */
 		}
-		usleep(200000);
+		struct pollfd spoken = { .fd = from_shim, .events = POLLIN };
+		cr_assert_eq(poll(&spoken, 1, 20000), 1, "row %d", i); /* then there is a file to be on record */
 		cr_assert_eq(kill(shim, SIGTERM), 0);
 		while (*hear_line() != '\0')
 			continue;
