@@ -59,7 +59,7 @@ size_t audit_format(char *dst, size_t cap, const struct record_session *, const 
 /* The record as a sentence for people, printable; returns its length. */
 size_t audit_sentence(char *dst, size_t cap, const struct record_session *, const struct record *);
 
-/* "session-start", "session-end", "command-refused", "upload", "download", "folder-upload", "folder-download" */
+/* "session-start", "session-end", "command-refused", "upload", "download", "folder-upload", "folder-download"; of an operation its action_word */
 const char *audit_action(const struct record *);
 /* "allowed", "blocked", "failed" */
 const char *audit_verdict(const struct record *);

@@ -6,7 +6,11 @@
 #include "base/span.h"
 #include "base/words.h"
 
-enum entry_kind { ENTRY_FILE, ENTRY_DIRECTORY };
+enum entry_kind {
+	ENTRY_FILE,
+	ENTRY_DIRECTORY,
+	ENTRY_NAME, /* something that is to be removed or given another name: what it holds does not matter, only where it stands */
+};
 
 struct facts {
 	enum entry_kind kind;
@@ -15,6 +19,7 @@ struct facts {
 	struct span name;       /* the last component */
 	unsigned mode;          /* permission bits as announced, setuid and the like included */
 	uint64_t size;          /* announced; 0 for directories */
+	bool growing;           /* size is what there is so far: it is not known how much will come */
 	struct finding finding; /* finding.known says which content facts are in */
 };
 

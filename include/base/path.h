@@ -18,6 +18,9 @@ struct span path_parent(struct span path);
  */
 bool path_clean(char *dst, size_t cap, struct span path);
 
+/* path with "-tag" in its name, before the last dot that has something in front of it: "/a/report-7f.pdf". False if the name gets longer than 255 bytes or all does not fit. */
+bool path_unique(char *dst, size_t cap, struct span path, const char *tag);
+
 /* base joined with path unless that is absolute; cleaned as above. */
 bool path_join(char *dst, size_t cap, struct span base, struct span path);
 

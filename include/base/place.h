@@ -21,6 +21,12 @@ struct place {
 	bool hopeless;      /* the child cannot succeed there: no such folder, no permission */
 	struct span real;   /* absolute, links resolved */
 	struct span path;   /* real, below root; empty is root itself */
+	/* What stands there; from places_locate only. ABSENT: the times are those of the question. */
+	bool above;         /* outside, and a folder on the way to root */
+	bool unwritable;    /* the child may not write there, or make it there */
+	uint64_t size;
+	unsigned mode;      /* permission bits */
+	uint32_t uid, gid, atime, mtime;
 	struct span asked;  /* the same as it was asked for, where a link or the record's own name makes that differ; else empty */
 };
 

@@ -16,6 +16,7 @@ enum record_event {
 	RECORD_COMMAND_REFUSED,
 	RECORD_FILE,      /* one per file */
 	RECORD_DIRECTORY, /* made or changed by an upload, or refused */
+	RECORD_OPERATION, /* something was done to a name: action says what */
 };
 
 enum outcome { OUTCOME_FAILED = 0, OUTCOME_BLOCKED, OUTCOME_ALLOWED };
@@ -36,6 +37,8 @@ struct record {
 	enum reason reason;          /* REASON_NONE when allowed */
 	enum direction direction;    /* FILE, DIRECTORY */
 	enum entry_kind kind;
+	enum action action;          /* OPERATION */
+	struct span other;           /* OPERATION: the new path of a rename, the second one of a hard link, the target of a symbolic link; else empty */
 	struct span path;            /* absolute and real where it could be resolved, else as it was asked for */
 	struct span name;
 	bool has_announced;          /* size and mode are from the entry's own record */

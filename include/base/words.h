@@ -20,8 +20,24 @@ enum protocol { PROTOCOL_SCP = 1, PROTOCOL_SFTP = 2 }; /* bits */
 enum side { CLIENT, CHILD };
 enum { SIDES = 2 };
 
-/* Facts that only the content can give; bits. */
-enum fact { FACT_TYPE = 1, FACT_SCAN = 2 };
+/* What is not known before content came: of what type it is, how long it will be (SFTP announces no size), what a scanner says; bits. */
+enum fact { FACT_TYPE = 1, FACT_SCAN = 2, FACT_SIZE = 4 };
+
+/* What a policy permits besides moving content; bits. */
+enum operation {
+	OPERATION_LIST = 1 << 0,       /* the names in a folder */
+	OPERATION_STAT = 1 << 1,       /* sizes, times, modes; whether something is there; where a name leads */
+	OPERATION_MKDIR = 1 << 2,
+	OPERATION_RENAME = 1 << 3,
+	OPERATION_REMOVE = 1 << 4,     /* files and folders */
+	OPERATION_ATTRIBUTES = 1 << 5, /* mode and times of what stands there */
+	OPERATION_LINK = 1 << 6,       /* hard and symbolic */
+	OPERATION_REPLACE = 1 << 7,    /* new content, or another file, in the place of a file that stands there */
+};
+enum { OPERATION_WORDS = 8, OPERATION_ALL = (1 << OPERATION_WORDS) - 1 };
+
+/* What was done to a name, for the record; the written form is the audit's event.action. */
+enum action { ACTION_REMOVE, ACTION_REMOVE_FOLDER, ACTION_RENAME, ACTION_HARD_LINK, ACTION_SYMBOLIC_LINK, ACTION_ATTRIBUTES, ACTIONS };
 
 /* Why a scanner's "OK" is not to be believed, or why it gave none; bits. */
 enum unscannable {
@@ -60,11 +76,15 @@ enum reason {
 	REASON_STOPPED,        /* a signal ended the session */
 	REASON_RESERVED,       /* the kernel's names, and the server's own files: audit, scratch */
 	REASON_INTERNAL,
+	REASON_OPERATION,      /* not among the policy's operations */
 	REASONS
 };
 
 const char *direction_word(enum direction);   /* "upload", "download" */
 const char *reason_word(enum reason);         /* "rule", "not-allowed", … ; never NULL */
+const char *action_word(enum action);         /* "remove", "folder-remove", "rename", "hard-link", "symbolic-link", "attributes" */
+const char *operation_word(unsigned index);   /* of bit 1 << index: "list", "stat", …; NULL past the last */
+unsigned operation_bit(struct span word);     /* 0 if there is no such word */
 const char *unscannable_word(unsigned index); /* of bit 1 << index; NULL past the last */
 unsigned unscannable_bit(struct span word);   /* 0 if there is no such word */
 

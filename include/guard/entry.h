@@ -5,7 +5,7 @@
 #include "guard/guard.h"
 
 /* A step of kind STEP_AGAIN never leaves the guard: the phase changed, ask again. */
-enum { STEP_AGAIN = STEP_DONE + 1 };
+enum { STEP_AGAIN = STEP_CLOSED + 1 };
 static inline struct step step_of(enum step_kind kind)
 {
 	return (struct step){ .kind = kind };

@@ -12,41 +12,56 @@
 #include "base/record.h"
 #include "policy/policy.h"
 #include "proto/scp.h"
+#include "proto/sftp.h"
 
 enum {
 	GUARD_DEPTH_MAX = 64,          /* nested directories; the real sink crashes near 1840 */
 	GUARD_HEAD = 256 << 10,        /* bytes that a type is told from */
 	GUARD_TAIL = 64 << 10,         /* bytes held back in stream delivery until the verdict */
-	GUARD_OUTBOX = 4 * SCP_PUT_MAX,
+	GUARD_OUTBOX = 4 * SFTP_PUT_MAX,
 	GUARD_LETTERS = 12,            /* waiting to be sent; a phase posts four at the most */
 	GUARD_DEFERRED = 4096,         /* bytes of refusals that wait for the end of a downloaded directory */
+	GUARD_SLOTS = 128,             /* files and folders that may be open at once; SCP has one, number 0 */
+	GUARD_NO_SLOT = GUARD_SLOTS,
 };
 
+/*
+ * What the relay keeps of an open file is its slot: the content held so far (the spool), the file that stood there before (its base, to be read), the hash of what moved,
+ * when it began, and which file it was seen to be.
+ */
 enum step_kind {
 	STEP_READ,    /* this lane needs more bytes, or its end; soon: they are likely there already */
 	STEP_WAIT,    /* this lane is parked until something else moves */
 	STEP_SEND,    /* bytes to `to` */
-	STEP_PASS,    /* count payload bytes of this lane on to `to`; keep: a copy goes into the spool. guard_moved */
-	STEP_HOLD,    /* count payload bytes of this lane into the spool. guard_moved */
-	STEP_RELEASE, /* count bytes of the spool from offset on to `to`. guard_moved */
+	STEP_PASS,    /* count payload bytes of this lane on to `to`; keep: a copy goes into the spool. SFTP: they stand at offset in the file. guard_moved */
+	STEP_HOLD,    /* count payload bytes of this lane into the slot's content at offset. guard_moved */
+	STEP_RELEASE, /* count bytes of the slot's content from offset on to `to`. guard_moved */
 	STEP_PAD,     /* count NULs to `to`. guard_moved */
-	STEP_DROP,    /* forget the spool's content */
-	STEP_RESOLVE, /* where does the entry `bytes` at depth `count` lead (upload), or what has the child opened (download). guard_resolved */
-	STEP_ENTER,   /* the child made or entered the directory just resolved: it is the place of what follows at depth `count`. guard_confirmed */
-	STEP_PIN,     /* is what the child has open what was resolved? count: bytes announced. guard_confirmed */
-	STEP_SCRUB,   /* what the child stored of the entry must go. guard_confirmed */
-	STEP_INSPECT, /* find the `need` facts of the spool's content. guard_found */
-	STEP_RECORD,  /* to the audit log before going on. guard_recorded */
+	STEP_DROP,    /* forget all about the slot */
+	STEP_RESOLVE, /* SCP: where does the entry `bytes` at depth `count` lead (upload), or what has the child opened (download). guard_resolved */
+	STEP_ENTER,   /* SCP: the child made or entered the directory just resolved: it is the place of what follows at depth `count`. guard_confirmed */
+	STEP_PIN,     /* is what the child has open what was resolved? SCP: count: bytes announced. SFTP: what it opened last for the slot; `bytes` is the real path. guard_confirmed */
+	STEP_SCRUB,   /* what the child stored must go. SFTP: of the slot, now at `bytes`; count 1: the name goes, 0: the content. guard_confirmed */
+	STEP_INSPECT, /* find the `need` facts of the first count bytes of the slot's content; file: of its base instead. guard_found */
+	STEP_RECORD,  /* to the audit log before going on; of a file with the slot's hash and time. guard_recorded */
 	STEP_SHUT,    /* no more bytes for the child; count not 0: it is to be killed */
 	STEP_DONE,    /* all is over; count is the least exit status */
+	/* SFTP alone: a client that names what it likes, in any order */
+	STEP_LOOK,    /* where does the path `bytes` lead; follow: through a link at its end. With a slot: that begins anew, with what is there as its base. guard_resolved */
+	STEP_TREE,    /* all that is below the folder `bytes`: guard_met for each, then guard_confirmed: yes if it was all */
+	STEP_SIZE,    /* the slot's content gets count bytes: cut, or filled with NULs */
+	STEP_SETTLE,  /* the first count bytes of the slot's content, as far as there are any, have to be in the spool: those nobody wrote come from its base. guard_confirmed */
+	STEP_STILL,   /* is the slot's base as it was when it was looked at? guard_confirmed */
+	STEP_CLOSED,  /* the child has closed what the slot was pinned to */
 };
 
 struct step {
 	enum step_kind kind;
 	enum side to;
-	bool keep, soon;
-	enum entry_kind entry;       /* RESOLVE */
+	bool keep, soon, follow, file;
+	enum entry_kind entry;       /* RESOLVE; PIN: what it opened is a folder */
 	unsigned need;               /* INSPECT: FACT_* bits */
+	unsigned slot;               /* 0 for SCP; or GUARD_NO_SLOT */
 	uint64_t count, offset;
 	struct span bytes;
 	const struct record *record; /* RECORD; without sha256 and duration, which the relay knows */
@@ -56,7 +71,10 @@ struct guard_setup {
 	const struct policy *policy;
 	const char *session;        /* for refs */
 	struct span home;           /* the user's home, absolute and real; empty if there is none */
-	enum direction direction;
+	enum direction direction;   /* SCP */
+	struct sftp *sftp;          /* SFTP: where that conversation is kept, large; NULL: SCP */
+	struct span root, start;    /* SFTP: absolute and real: what is open to the client, and where relative paths begin */
+	uint64_t secret;            /* SFTP: random, for handles that nobody guesses */
 	bool recursive;
 	bool preserve;              /* -p: a folder that stands there may get another mode */
 	uint64_t hold_limit;        /* bytes the spool can take */
@@ -68,6 +86,7 @@ enum guard_phase {
 	PHASE_GREETING, PHASE_HEADER, PHASE_RESOLVE, PHASE_BODY, PHASE_HOLD, PHASE_PASS, PHASE_SWALLOW, PHASE_STATUS, PHASE_INSPECT, PHASE_OPEN,
 	PHASE_PIN, PHASE_RELEASE, PHASE_PAD, PHASE_STORED, PHASE_SCRUB, PHASE_RECORD, PHASE_ANSWER, PHASE_ENTER, PHASE_LEAVE, PHASE_SHUT,
 	PHASE_CHILD_END, PHASE_DRAIN, PHASE_DONE,
+	PHASE_TALK, PHASE_SWEEP, /* SFTP */
 };
 
 /* One file or directory on its way from source to sink. */
@@ -149,11 +168,12 @@ struct step guard_next(struct guard *, enum side lane, struct span *in);
 
 void guard_moved(struct guard *, uint64_t n);                  /* of the last PASS, HOLD, RELEASE or PAD; may be less than asked */
 void guard_resolved(struct guard *, const struct place *);
-void guard_confirmed(struct guard *, bool yes);                /* ENTER, PIN, SCRUB */
+void guard_confirmed(struct guard *, bool yes);                /* ENTER, PIN, SCRUB, TREE, SETTLE, STILL */
+bool guard_met(struct guard *, struct span below, const struct place *); /* TREE: something at the path below the folder; false: enough */
 void guard_found(struct guard *, const struct finding *);
 void guard_recorded(struct guard *, bool written);             /* not written: refuse */
 /*
- * HOLD or PASS keep found no room. What HOLD took from its lane all the same: guard_moved first; PASS has taken nothing. detail: why, for the record; it is
+ * HOLD, SIZE, SETTLE or PASS keep found no room. What HOLD took from its lane all the same: guard_moved first; PASS has taken nothing. detail: why, for the record; it is
  * copied.
  */
 void guard_spool_failed(struct guard *, const char *detail);

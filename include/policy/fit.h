@@ -15,4 +15,7 @@
  */
 bool fit_mismatch(struct span name, struct span type);
 
+/* True if fit_mismatch says the same of both names, whatever the type: they have one extension, or two that promise the same, or none that promises anything. */
+bool fit_alike(struct span name, struct span other);
+
 #endif

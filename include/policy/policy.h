@@ -72,6 +72,8 @@ struct policy {
 	unsigned accept_unscannable; /* UNSCANNABLE_* bits that do not refuse by themselves */
 	struct patterns login_files; /* built-in denials that are lifted: paths below home */
 	unsigned idle_timeout;       /* seconds without a byte from either side; 0: for ever */
+	unsigned operations;         /* OPERATION_* bits that are permitted */
+	bool unique;                 /* an upload to a name that is taken gets another one */
 	struct ruleset rules[DIRECTIONS];
 };
 
@@ -81,7 +83,7 @@ struct verdict {
 	enum decision decision;
 	enum reason reason;          /* of DENY */
 	const struct rule *rule;     /* of DENY by a rule, of ALLOW by an allow rule; else NULL */
-	unsigned need;               /* of NEED: exactly one FACT_* bit, the cheapest that is missing */
+	unsigned need;               /* of NEED: exactly one FACT_* bit, the cheapest that is missing: type, then size, then scan */
 	uint64_t watched[POLICY_RULES_MAX / 64]; /* watch rules that match, by index */
 };
 
@@ -107,13 +109,29 @@ const struct policy *policy_select(const struct policy *policies, size_t count, 
 /*
  * Any block that matches wins; where there are allow rules one of them has to match; what a rule asks about and what could not be
  * looked into is refused unless accept_unscannable names why. NEED names what is missing before that can be said.
- * A directory is judged by `path` and, in block and watch rules, `name`; rules with other conditions are about files and do not match it, and
+ *
+ * While facts->growing is set a size may still become larger: where that makes a difference FACT_SIZE is missing, and given by clearing it. What is certain
+ * already is said at once: that a file is larger than a limit, or no longer smaller.
+ *
+ * ENTRY_DIRECTORY is judged by `path` and, in block and watch rules, `name`; rules with other conditions are about files and do not match it, and
  * an allow rule's other conditions do not stand in its way. "x/ **" (without the blank) matches the directory x itself too.
+ *
+ * ENTRY_NAME is judged by `path` alone: block and watch rules with any other condition do not match it, and an allow rule's other conditions do not stand in
+ * its way. "x/ **" matches x itself in block and watch rules, for it may be a folder; not in allow rules: who may fill a folder may not take it away.
  */
 struct verdict policy_judge(const struct policy *, const struct facts *);
 struct verdict policy_explain(const struct policy *, const struct facts *, policy_trace *, void *ctx);
 
-/* The FACT_* bits that any rule of this direction could ask for: 0 means that content is never looked at. */
+/*
+ * True if each rule of the direction fares the same with both, now and whatever the facts turn out to be that are not known yet. The two are one thing under two
+ * names: all but kind, path and name is the same in both. False where nothing is permitted, and if in doubt.
+ */
+bool policy_same(const struct policy *, const struct facts *, const struct facts *);
+
+/*
+ * The facts about content (FACT_TYPE, FACT_SCAN) that any rule of this direction could ask for: 0 means that content is never looked at. Sizes are
+ * not among them: whether one is missing depends on the protocol.
+ */
 unsigned policy_facts(const struct policy *, enum direction);
 
 /* Expands %u, %h and %% of policy->root into dst. 0; -ENAMETOOLONG; -EINVAL if a value makes it relative or has a "..", "." or empty component. */

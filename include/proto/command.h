@@ -14,7 +14,7 @@ enum command_kind {
 	COMMAND_REFUSED = 0, /* why says it */
 	COMMAND_SCP_SINK,    /* scp -t: an upload; exactly one operand */
 	COMMAND_SCP_SOURCE,  /* scp -f: a download; one operand or more */
-	COMMAND_SFTP,        /* the sftp subsystem, or a path of sftp-server */
+	COMMAND_SFTP,        /* the sftp subsystem, or any path of sftp-server; what arguments it was given plays no part */
 };
 
 /* One path. The bytes lie in the command's own store and end with a NUL that length does not count. */

@@ -5,6 +5,8 @@
 #include "base/span.h"
 
 bool command_is_scp(struct span verb);
+
+/* internal-sftp, or any path whose last component is sftp-server. */
 bool command_is_sftp(struct span verb);
 
 /* The one text that PuTTY and WinSCP send to search for an SFTP server where the subsystem was refused; a shell script, compared whole. */

@@ -4,7 +4,7 @@
 
 #include "relay/relay.h"
 
-/* Free room in a side's out-queue. */
+/* Free room in a side's out-queue, for what the guard says. */
 size_t move_room(const struct relay *, enum side to);
 /* Appends to it; the caller has looked at the room. */
 void move_queue(struct relay *, enum side to, struct span);
@@ -12,6 +12,8 @@ void move_queue(struct relay *, enum side to, struct span);
 bool move_flush(struct relay *, enum side to);
 /* Reads into the lane's empty buffer. */
 void move_fill(struct relay *, enum side lane);
+/* The slot's spool failed with that negative errno: the guard hears it, with why, for the record. */
+void move_unheld(struct relay *, const struct relay_slot *, int error);
 
 uint64_t move_pass(struct relay *, enum side from, const struct step *);
 uint64_t move_hold(struct relay *, enum side from, const struct step *);

@@ -9,14 +9,14 @@
 
 #include "audit/audit.h"
 #include "guard/guard.h"
+#include "relay/slot.h"
 #include "relay/spool.h"
 #include "scan/scan.h"
-#include "sys/digest.h"
 #include "sys/places.h"
 
 enum {
 	RELAY_IN = 64 << 10,
-	RELAY_OUT = (64 << 10) + GUARD_ROOM,
+	RELAY_OUT = (64 << 10) + 2 * GUARD_ROOM, /* payload takes the first part of it alone; what the client's lane says leaves room for the child's */
 	RELAY_BOUNCE = 256 << 10,
 	RELAY_PIPE = 1 << 20,         /* wanted size of the pipes that content passes through */
 	RELAY_BULK = 32 << 10,        /* from here on content is moved without the lane's buffer */
@@ -24,8 +24,6 @@ enum {
 	RELAY_GONE_SECONDS = 3,       /* for the verdict on, and the storing of, what a client sent before it left */
 	RELAY_CHILD_SECONDS = 10,     /* for the child to end once it was told to */
 };
-
-#define RELAY_NO_HASH (UINT64_C(1) << 63) /* hashed: nothing true can be said any more, however much is added */
 
 struct relay_lane {
 	int in;                       /* this side speaks here; -1 when closed */
@@ -35,6 +33,7 @@ struct relay_lane {
 	bool stuck;                   /* a transfer to it waits for room */
 	bool broken;                  /* nothing can be sent to it any more: what is for it is dropped */
 	struct span left;             /* of buffer: arrived and not yet taken */
+	uint64_t tapped;              /* bytes that were read from the tap and still have to be passed on */
 	size_t out_at, out_n;
 	uint8_t buffer[RELAY_IN];
 	uint8_t queue[RELAY_OUT];
@@ -44,7 +43,7 @@ struct relay {
 	struct relay_lane lane[SIDES];
 	struct guard *guard;
 	struct places *places;
-	struct spool *spool;
+	struct spool_store *store;
 	struct scan *scan;
 	struct audit *audit;
 	pid_t child;
@@ -57,15 +56,16 @@ struct relay {
 	bool inspecting, done, stopped, shut_wanted, progress, no_splice, no_tee, big_pipes;
 	int status;
 	int tap[2];                   /* a pipe that content is teed into to be read here; -1 */
-	uint64_t tapped;              /* bytes read from the tap that still have to be passed on */
-	size_t carry_at, carry_n;     /* of bounce: read from the child, not yet written to the client */
-	struct digest digest;
-	uint64_t hashed;
-	struct timespec entry_start, last_progress, drain_start, shut_time;
-	uint8_t bounce[RELAY_BOUNCE];
+	size_t carry_at, carry_n;     /* of carry: read from the child, not yet written to the client */
+	uint64_t moved;
+	uint64_t begun[GUARD_SLOTS / 64]; /* slots that were initialised; the others' pages are never touched */
+	struct timespec last_progress, drain_start, shut_time;
+	uint8_t bounce[RELAY_BOUNCE]; /* for what begins and ends within one step */
+	uint8_t carry[RELAY_BOUNCE];
+	struct relay_slot slot[GUARD_SLOTS];
 };
 
-/* Lanes' descriptors are set by the caller and closed by the relay; the client's are 0 and 1. */
+/* Large, and most of it is never touched: for static memory. Lanes' descriptors are set by the caller and closed by the relay; the client's are 0 and 1. */
 void relay_init(struct relay *);
 
 /* Runs to the end of the session, reaps the child. Returns the exit status. */

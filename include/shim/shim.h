@@ -39,7 +39,7 @@ int identity_groups(struct identity_store *);
 /* identity_key.c: the accepted key from sshd's SSH_USER_AUTH file. */
 void identity_key(struct identity *, const char *user_auth);
 
-/* session.c: one transfer from its request to the exit status. */
+/* session.c: one session from its request to the exit status. */
 struct session {
 	const struct invocation *invocation;
 	struct conf conf;
@@ -48,8 +48,10 @@ struct session {
 	char id[9];
 	struct audit audit;
 	struct command command;
-	enum direction direction;
+	enum protocol protocol;
+	enum direction direction; /* SCP */
 	const struct policy *policy;
+	bool changes;          /* the client may change what is below root */
 	struct places places;
 	struct landlock jail;
 	int jail_error;        /* why there is none; 0 */
@@ -60,9 +62,10 @@ struct session {
 };
 int session_run(struct session *, const struct invocation *);
 
-/* child.c: the real scp in its jail. child_prepare makes the part of the jail that needs no configuration. child_start sets in and out to our ends of
+/* child.c: the real scp or sftp-server in its jail. child_prepare makes the part of the jail that needs no configuration. child_start sets in and out to our ends of
  * the child's pipes; its pid or negative errno. */
 void child_prepare(struct session *);
+const char *child_program(const struct session *);
 pid_t child_start(struct session *, int *in, int *out);
 
 /* refuse.c: an answer before any transfer began, in the client's own protocol where it speaks one, and on record. Returns the exit status. */

@@ -11,6 +11,7 @@ enum landlock_right {
 	LANDLOCK_RIGHT_READ = 1,    /* read files and list folders */
 	LANDLOCK_RIGHT_EXECUTE = 2,
 	LANDLOCK_RIGHT_WRITE = 4,   /* write, truncate and make regular files, make folders */
+	LANDLOCK_RIGHT_MANAGE = 16, /* WRITE, and remove, rename (also from folder to folder) and link regular files, folders and symbolic links */
 	LANDLOCK_RIGHT_SCRATCH = 8, /* WRITE, and remove what is there, of any kind but devices */
 };
 

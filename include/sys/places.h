@@ -11,7 +11,10 @@
 #include "base/path.h"
 #include "base/place.h"
 
-enum { PLACES_DEPTH = 65, PLACES_MARKED_MAX = 96 };
+enum { PLACES_DEPTH = 65, PLACES_MARKED_MAX = 96, PLACES_CHILD_FDS = 1024 /* numbers of the child's descriptors that can be pinned */ };
+
+/* What the name of a file begins with that is under way and not judged yet: PLACE_RESERVED for places_locate and places_walk. */
+#define PLACES_TEMPORARY ".xferwarden-"
 
 /* A file or folder that is told apart by what it is, not by the way to it. */
 struct places_mark {
@@ -23,6 +26,8 @@ struct places_mark {
 
 struct places {
 	bool begun;                      /* by places_open: there is something to finish */
+	uid_t user;                      /* of this process: what is made will be theirs */
+	gid_t group;
 	int root;                        /* O_PATH */
 	int start;                       /* the folder that relative paths begin in: the home if it lies below root, else root */
 	const char *target;              /* the upload's, as it was asked for; borrowed from places_target on */
@@ -34,6 +39,8 @@ struct places {
 	bool folder_known, folder_refuses; /* refuses: nothing can be made in it */
 	pid_t child;                     /* 0: none */
 	int child_fds;                   /* O_PATH of /proc/PID/fd, -1 */
+	uint64_t child_pinned[PLACES_CHILD_FDS / 64]; /* bit by number: a spot is pinned to it */
+	uint64_t child_own[PLACES_CHILD_FDS / 64];    /* it was seen not to be a client's: a socket, or a file of the C library's. A hint where not to look first */
 	struct places_mark mark[PLACES_MARKED_MAX];
 	size_t marks;
 	/* the entry that was resolved last */
@@ -88,5 +95,48 @@ bool places_scrub(struct places *);
 
 /* Download: what the child opened for the record it just sent, nested in depth folders. */
 struct place places_opened(struct places *, unsigned depth, struct span name, enum entry_kind);
+
+/*
+ * SFTP: where a path leads now, relative to start, and what stands there, in *spot (which may be NULL). follow: through a link at its end; else the link itself is meant
+ * (kind is OTHER, hopeless is not set). place.asked is set where the way went through links.
+ */
+struct spot {
+	bool there;                      /* something stands there; the rest is about it */
+	dev_t device;
+	ino_t inode;
+	mode_t mode;
+	uint64_t size;
+	struct timespec modified, changed;
+	int child_fd;                    /* the child's descriptor it was pinned to, or -1 */
+};
+struct place places_locate(struct places *, const char *path, bool follow, struct spot *spot);
+
+/* A read-only descriptor of exactly the regular file that spot remembers, at its real path; negative errno, -ESTALE when another stands there. */
+int places_open_spot(const struct spot *, const char *real);
+
+/*
+ * True while size and times of what fd is open on are the spot's. A change within one tick of the clock is not seen: places_tick waits until what was just changed
+ * is older than that.
+ */
+bool places_still(const struct spot *, int fd);
+void places_tick(const struct spot *);
+
+/*
+ * The child answered an open: is what it has open now, and had not before, the file (or, folder set, the folder) that spot remembers at its real path? Where
+ * nothing stood there: a new, empty regular file with one name, which the spot then remembers. Every file and folder below root that the child has open has to be
+ * one that was pinned: a second unknown one is a refusal. places_unpin: it was closed.
+ */
+bool places_pin_spot(struct places *, struct spot *, const char *real, bool folder);
+void places_unpin(struct places *, struct spot *);
+
+/* Removes the name, or else the content, if it is still the spot's file that stands at its real path. With a name goes what other names of the file would show. */
+bool places_scrub_spot(const struct spot *, const char *real, bool name);
+
+/*
+ * Calls each for all that is below the folder real, links not followed, at most PLACES_WALK_MAX entries and PLACES_DEPTH levels; `below` is the path below real.
+ * True if it saw all and each never said no.
+ */
+enum { PLACES_WALK_MAX = 10000 };
+bool places_walk(struct places *, const char *real, bool (*each)(void *ctx, struct span below, const struct place *), void *ctx);
 
 #endif

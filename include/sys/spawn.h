@@ -2,6 +2,7 @@
 #ifndef XFERWARDEN_SYS_SPAWN_H
 #define XFERWARDEN_SYS_SPAWN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -13,6 +14,7 @@ struct spawn {
 	int extra;                /* becomes 3; -1: none. All above is closed */
 	int cwd;                  /* folder to start in; -1: as we are */
 	int ruleset;              /* Landlock ruleset to enforce; -1: none */
+	bool visible;             /* the program may not hide its descriptors from its parent (PR_SET_DUMPABLE has no effect in it) */
 	uint64_t stack_limit;     /* RLIMIT_STACK for the child in bytes; 0: as we are */
 };
 

@@ -42,7 +42,7 @@ static void form_list(struct form *f, const char *name, const char *only)
 
 static bool form_is_entry(const struct form *f)
 {
-	return f->record->event == RECORD_FILE || f->record->event == RECORD_DIRECTORY;
+	return f->record->event == RECORD_FILE || f->record->event == RECORD_DIRECTORY || f->record->event == RECORD_OPERATION;
 }
 
 const char *audit_action(const struct record *record)
@@ -59,6 +59,8 @@ const char *audit_action(const struct record *record)
 		return up ? "upload" : "download";
 	case RECORD_DIRECTORY:
 		return up ? "folder-upload" : "folder-download";
+	case RECORD_OPERATION:
+		return action_word(record->action);
 	}
 	return "unknown";
 }
@@ -86,10 +88,21 @@ static const char *form_category(enum record_event event)
 		return "process";
 	case RECORD_FILE:
 	case RECORD_DIRECTORY:
+	case RECORD_OPERATION:
 		return "file";
 	}
 	return "file";
 }
+
+/* What an operation did to the file system, in the schema's words. */
+static const char *const form_operation_types[ACTIONS] = {
+	[ACTION_REMOVE] = "deletion",
+	[ACTION_REMOVE_FOLDER] = "deletion",
+	[ACTION_RENAME] = "change",
+	[ACTION_HARD_LINK] = "creation",
+	[ACTION_SYMBOLIC_LINK] = "creation",
+	[ACTION_ATTRIBUTES] = "change",
+};
 
 static const char *form_type(const struct record *record)
 {
@@ -102,6 +115,7 @@ static const char *form_type(const struct record *record)
 		return "denied";
 	case RECORD_FILE:
 	case RECORD_DIRECTORY:
+	case RECORD_OPERATION:
 		break;
 	}
 	switch (record->outcome) {
@@ -112,6 +126,8 @@ static const char *form_type(const struct record *record)
 	case OUTCOME_ALLOWED:
 		break;
 	}
+	if (record->event == RECORD_OPERATION)
+		return (unsigned)record->action < ACTIONS ? form_operation_types[record->action] : "change";
 	return record->direction == UPLOAD ? "creation" : "access";
 }
 
@@ -198,11 +214,27 @@ static struct span form_extension(struct span name)
 	return span_of(NULL, 0);
 }
 
+/* NULL: nobody looked at what stands under that name. */
+static const char *form_file_type(const struct record *r)
+{
+	if (r->event == RECORD_OPERATION && r->action == ACTION_SYMBOLIC_LINK)
+		return "symlink";
+	switch (r->kind) {
+	case ENTRY_FILE:
+		return "file";
+	case ENTRY_DIRECTORY:
+		return "dir";
+	case ENTRY_NAME:
+		break;
+	}
+	return r->event == RECORD_OPERATION && r->action == ACTION_REMOVE_FOLDER ? "dir" : NULL;
+}
+
 static void form_file(struct form *f)
 {
 	const struct record *r = f->record;
 	form_text(f, "file.name", r->name, 16);
-	form_string(f, "file.type", r->kind == ENTRY_DIRECTORY ? "dir" : "file");
+	form_string(f, "file.type", form_file_type(r));
 	if (r->kind == ENTRY_FILE)
 		form_text(f, "file.extension", form_extension(r->name), 128);
 	if (r->has_announced) {
@@ -210,7 +242,7 @@ static void form_file(struct form *f)
 		snprintf(mode, sizeof(mode), "%04o", r->mode & 07777);
 		form_string(f, "file.mode", mode);
 	}
-	if (r->has_announced && r->kind == ENTRY_FILE) {
+	if (r->has_announced && r->event == RECORD_FILE && r->kind == ENTRY_FILE) {
 		json_number(&f->json, "file.size", r->size);
 		json_number(&f->json, "xferwarden.announced", r->size);
 	}
@@ -219,7 +251,8 @@ static void form_file(struct form *f)
 	form_text(f, "file.mime_type", r->type, 64);
 	if (r->sha256)
 		f->loss |= json_hex(&f->json, "file.hash.sha256", span_of(r->sha256, RECORD_SHA256), 2 * RECORD_SHA256);
-	form_string(f, "xferwarden.direction", direction_word(r->direction));
+	if (r->event != RECORD_OPERATION)
+		form_string(f, "xferwarden.direction", direction_word(r->direction));
 	form_text(f, "xferwarden.virus", r->virus, 64);
 }
 
@@ -254,15 +287,29 @@ static void form_end(struct form *f)
 		json_number(&f->json, "process.exit_code", (uint64_t)r->exit_status);
 }
 
-/* A text of the client's, and its bytes where the text alone does not give them back. */
-static void form_raw(struct form *f, const char *name, const char *hex_name, struct span bytes)
+/* A text of the client's, of at most so many eighths of the line, and its bytes where the text alone does not give them back. */
+static void form_raw(struct form *f, const char *name, const char *hex_name, struct span bytes, size_t eighths)
 {
 	if (bytes.n == 0)
 		return;
-	unsigned loss = json_text(&f->json, name, bytes, f->cap / 8 * 3);
+	unsigned loss = json_text(&f->json, name, bytes, f->cap / 8 * eighths);
 	f->loss |= loss;
 	if (loss != 0)
 		f->loss |= json_hex(&f->json, hex_name, bytes, f->cap / 4);
+}
+
+/* Two paths share what one has otherwise: the texts are shorter then, their bytes still have room for the longest. */
+static void form_paths(struct form *f)
+{
+	const struct record *r = f->record;
+	bool both = r->event == RECORD_OPERATION && r->other.n > 0;
+	form_raw(f, "file.path", "xferwarden.path_hex", r->path, both ? 1 : 3);
+	if (!both)
+		return;
+	if (r->action == ACTION_SYMBOLIC_LINK)
+		form_raw(f, "file.target_path", "xferwarden.target_path_hex", r->other, 1);
+	else
+		form_raw(f, "xferwarden.new_path", "xferwarden.new_path_hex", r->other, 1);
 }
 
 /* file.name is nearly always the end of file.path; where it is not, its bytes may have to be kept too. */
@@ -302,10 +349,10 @@ size_t audit_format(char *dst, size_t cap, const struct record_session *session,
 	if (record->event == RECORD_SESSION_END)
 		form_end(&f);
 	if (form_is_entry(&f)) {
-		form_raw(&f, "file.path", "xferwarden.path_hex", record->path);
+		form_paths(&f);
 		form_name_bytes(&f);
 	} else {
-		form_raw(&f, "process.command_line", "xferwarden.command_hex", record->command);
+		form_raw(&f, "process.command_line", "xferwarden.command_hex", record->command, 3);
 	}
 	json_release(&f.json);
 	if (f.json.dropped || (f.loss & (JSON_CUT | JSON_DROPPED)))

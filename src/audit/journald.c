@@ -82,30 +82,40 @@ static int journald_send_file(struct audit_target *target, const struct iovec *p
 	return audit_socket_send(target, NULL, 0, fd, deadline);
 }
 
+/* A field whose value may hold any byte: four pieces, or none where it is empty. name ends with a line end. */
+static size_t journald_bytes(struct iovec pieces[static 4], char *name, uint8_t length[static 8], struct span value)
+{
+	static char line_end[] = "\n";
+	if (value.n == 0)
+		return 0;
+	length_bytes(length, value.n);
+	pieces[0] = (struct iovec){ name, strlen(name) };
+	pieces[1] = (struct iovec){ length, 8 };
+	pieces[2] = (struct iovec){ (uint8_t *)(uintptr_t)value.p, value.n };
+	pieces[3] = (struct iovec){ line_end, 1 };
+	return 4;
+}
+
 int audit_journald_write(struct audit_target *target, const struct audit_job *job)
 {
-	static char path_name[] = "XFERWARDEN_PATH\n";
+	static char path_name[] = "XFERWARDEN_PATH\n", new_name[] = "XFERWARDEN_NEW_PATH\n", target_name[] = "XFERWARDEN_TARGET_PATH\n";
 	static char json_name[] = "XFERWARDEN_JSON=";
 	static char line_end[] = "\n";
 	struct fields fields;
-	uint8_t path_length[8];
-	struct span path = job->record->path;
+	uint8_t path_length[8], other_length[8];
+	const struct record *record = job->record;
 	fields_fill(&fields, job);
-	length_bytes(path_length, path.n);
 	size_t n = audit_format(job->line, AUDIT_LINE_MAX, job->session, job->record, &job->now);
-	struct iovec pieces[8] = {
+	struct iovec pieces[12] = {
 		{ fields.bytes, fields.n },
 		{ json_name, sizeof(json_name) - 1 },
 		{ job->line, n },
 		{ line_end, 1 },
 	};
 	size_t count = 4;
-	if (path.n > 0) {
-		pieces[count++] = (struct iovec){ path_name, sizeof(path_name) - 1 };
-		pieces[count++] = (struct iovec){ path_length, sizeof(path_length) };
-		pieces[count++] = (struct iovec){ (uint8_t *)path.p, path.n };
-		pieces[count++] = (struct iovec){ line_end, 1 };
-	}
+	count += journald_bytes(pieces + count, path_name, path_length, record->path);
+	if (record->event == RECORD_OPERATION)
+		count += journald_bytes(pieces + count, record->action == ACTION_SYMBOLIC_LINK ? target_name : new_name, other_length, record->other);
 	int error = audit_socket_send(target, pieces, count, -1, job->deadline);
 	return error == -EMSGSIZE ? journald_send_file(target, pieces, count, job->deadline) : error;
 }

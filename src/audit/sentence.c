@@ -38,6 +38,33 @@ static int sentence_entry(char *dst, size_t cap, const struct record_session *se
 	return snprintf(dst, cap, "%s of %s\"%s\" by %s %s: %s", direction, what, name.text, user.text, verdict, reason_word(r->reason));
 }
 
+/* What was done, and how the second name of it is joined to the first. */
+static const struct {
+	const char *noun, *joined;
+} sentence_actions[ACTIONS] = {
+	[ACTION_REMOVE] = { "removal of", "" },
+	[ACTION_REMOVE_FOLDER] = { "removal of folder", "" },
+	[ACTION_RENAME] = { "renaming of", "to" },
+	[ACTION_HARD_LINK] = { "hard link to", "as" },
+	[ACTION_SYMBOLIC_LINK] = { "symbolic link", "to" },
+	[ACTION_ATTRIBUTES] = { "change of attributes of", "" },
+};
+
+static int sentence_operation(char *dst, size_t cap, const struct record_session *session, const struct record *r)
+{
+	struct shown name, other, user, why;
+	unsigned action = (unsigned)r->action < ACTIONS ? (unsigned)r->action : ACTION_ATTRIBUTES;
+	const char *joined = sentence_actions[action].joined;
+	bool both = joined[0] != '\0' && r->other.n > 0;
+	bool rule = r->outcome != OUTCOME_ALLOWED && r->rule != NULL, reason = r->outcome != OUTCOME_ALLOWED && r->rule == NULL;
+	shown_span(&name, r->name.n > 0 ? r->name : r->path);
+	shown_span(&other, r->other);
+	shown_span(&why, span_str(rule ? r->rule : reason ? reason_word(r->reason) : ""));
+	return snprintf(dst, cap, "%s \"%s\"%s%s%s%s%s by %s %s%s%s%s", sentence_actions[action].noun, name.text, both ? " " : "", both ? joined : "",
+	                both ? " \"" : "", both ? other.text : "", both ? "\"" : "", shown_user(&user, session), audit_verdict(r),
+	                rule ? " by rule \"" : reason ? ": " : "", why.text, rule ? "\"" : "");
+}
+
 static int sentence_end(char *dst, size_t cap, const struct record_session *session, const struct record *r)
 {
 	struct shown user;
@@ -77,6 +104,9 @@ size_t audit_sentence(char *dst, size_t cap, const struct record_session *sessio
 	case RECORD_FILE:
 	case RECORD_DIRECTORY:
 		n = sentence_entry(dst, cap, session, r);
+		break;
+	case RECORD_OPERATION:
+		n = sentence_operation(dst, cap, session, r);
 		break;
 	}
 	if (n < 0)

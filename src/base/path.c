@@ -125,3 +125,24 @@ bool path_below(struct span path, struct span base, struct span *rest)
 	span_take(rest, 1);
 	return true;
 }
+
+bool path_unique(char *dst, size_t cap, struct span path, const char *tag)
+{
+	struct span name = path_name(path);
+	size_t stem = name.n, tag_n = strlen(tag);
+	for (size_t i = name.n; i-- > 1;) {
+		if (name.p[i] == '.') {
+			stem = i;
+			break;
+		}
+	}
+	size_t front = (size_t)(name.p - path.p) + stem;
+	if (name.n == 0 || name.n + tag_n + 1 > 255 || front + 1 + tag_n + (name.n - stem) + 1 > cap)
+		return false;
+	memcpy(dst, path.p, front);
+	dst[front] = '-';
+	memcpy(dst + front + 1, tag, tag_n);
+	memcpy(dst + front + 1 + tag_n, name.p + stem, name.n - stem);
+	dst[front + 1 + tag_n + name.n - stem] = '\0';
+	return true;
+}

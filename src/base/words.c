@@ -36,11 +36,43 @@ static const char *const reason_words[REASONS] = {
 	[REASON_STOPPED] = "stopped",
 	[REASON_RESERVED] = "reserved",
 	[REASON_INTERNAL] = "internal",
+	[REASON_OPERATION] = "operation",
 };
 
 const char *reason_word(enum reason reason)
 {
 	return (unsigned)reason < REASONS ? reason_words[reason] : "internal";
+}
+
+static const char *const action_words[ACTIONS] = {
+	[ACTION_REMOVE] = "remove",
+	[ACTION_REMOVE_FOLDER] = "folder-remove",
+	[ACTION_RENAME] = "rename",
+	[ACTION_HARD_LINK] = "hard-link",
+	[ACTION_SYMBOLIC_LINK] = "symbolic-link",
+	[ACTION_ATTRIBUTES] = "attributes",
+};
+
+const char *action_word(enum action action)
+{
+	return (unsigned)action < ACTIONS ? action_words[action] : "remove";
+}
+
+static const char *const operation_words[OPERATION_WORDS] = {
+	"list", "stat", "mkdir", "rename", "remove", "attributes", "link", "replace",
+};
+
+const char *operation_word(unsigned index)
+{
+	return index < OPERATION_WORDS ? operation_words[index] : NULL;
+}
+
+unsigned operation_bit(struct span word)
+{
+	for (unsigned i = 0; i < OPERATION_WORDS; i++)
+		if (span_is(word, operation_words[i]))
+			return 1u << i;
+	return 0;
 }
 
 static const char *const unscannable_words[UNSCANNABLE_WORDS] = {

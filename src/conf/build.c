@@ -66,6 +66,17 @@ bool build_flag(struct build *b, const cfg_t *section, int option, bool *out)
 	return flag >= 0;
 }
 
+/* "'a', 'b' or 'c'", as much of it as there is room for. */
+static void build_list_words(char *dst, size_t cap, const char *const *words)
+{
+	size_t at = 0;
+	for (size_t i = 0; words[i] != NULL && at < cap; i++) {
+		const char *before = i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ";
+		int n = snprintf(dst + at, cap - at, "%s'%s'", before, words[i]);
+		at += n > 0 ? (size_t)n : cap;
+	}
+}
+
 bool build_word(struct build *b, const cfg_t *section, int option, const char *const *words, unsigned *out)
 {
 	const struct conf_value *value = tree_value(section, option);
@@ -77,7 +88,9 @@ bool build_word(struct build *b, const cfg_t *section, int option, const char *c
 			return true;
 		}
 	}
-	complain_mistake(b->complaints, value->line, "'%.60s': '%s' is '%s' or '%s'", value->text, section->opts[option].name, words[0], words[1]);
+	char list[96];
+	build_list_words(list, sizeof(list), words);
+	complain_mistake(b->complaints, value->line, "'%.60s': '%s' is %s", value->text, section->opts[option].name, list);
 	return false;
 }
 

@@ -84,6 +84,15 @@ static void machine_program(struct machine *machine, const char *what, const cha
 	(void)machine_has(machine, &need);
 }
 
+/* The PROTOCOL_* bits of all policies. */
+static unsigned machine_protocols(const struct conf *conf)
+{
+	unsigned protocols = 0;
+	for (size_t i = 0; i < conf->policy_count; i++)
+		protocols |= conf->policies[i].protocols;
+	return protocols;
+}
+
 /* The FACT_* bits that any session may ask for. */
 static unsigned machine_facts(const struct conf *conf)
 {
@@ -186,13 +195,16 @@ static void machine_audit(struct machine *machine, const char *file)
 
 void machine_check(struct machine *machine, const char *conf_path, const struct conf *conf)
 {
-	unsigned facts = machine_facts(conf);
+	unsigned facts = machine_facts(conf), protocols = machine_protocols(conf);
 	struct need file = {
 		.path = conf_path, .kind = S_IFREG, .bits = S_IROTH, .refused = "sessions run as their users, who can't read it (chmod 644)", .remedy = "",
 	};
 	machine->count = 0;
 	(void)machine_has(machine, &file);
-	machine_program(machine, "scp_program", conf->scp_program);
+	if (protocols & PROTOCOL_SCP)
+		machine_program(machine, "scp_program", conf->scp_program);
+	if (protocols & PROTOCOL_SFTP)
+		machine_program(machine, "sftp_server_program", conf->sftp_server_program);
 	machine_scanner(machine, conf, facts);
 	if (facts != 0 && conf->spool.folder != NULL)
 		machine_spool(machine, conf->spool.folder);

@@ -319,6 +319,8 @@ void body_moved(struct guard *guard, uint64_t n)
 	case PHASE_SHUT:
 	case PHASE_CHILD_END:
 	case PHASE_DRAIN:
+	case PHASE_TALK:
+	case PHASE_SWEEP:
 	case PHASE_DONE:
 		return;
 	}
@@ -364,6 +366,8 @@ struct step body_next(struct guard *guard, enum side lane, struct span *in)
 	case PHASE_SHUT:
 	case PHASE_CHILD_END:
 	case PHASE_DRAIN:
+	case PHASE_TALK:
+	case PHASE_SWEEP:
 	case PHASE_DONE:
 		break;
 	}

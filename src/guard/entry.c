@@ -5,8 +5,8 @@
 
 #include "base/path.h"
 #include "base/text.h"
-#include "guard/login.h"
 #include "guard/message.h"
+#include "guard/verdict.h"
 
 void entry_begin(struct guard *guard, enum scp_kind kind, const struct scp_record *record, bool more_waits)
 {
@@ -82,40 +82,23 @@ void entry_refuse_for(struct guard *guard, enum reason reason)
 	entry_refuse(guard, &verdict);
 }
 
-static bool entry_name_is_safe(struct span name)
+/* What the file system alone refuses, and what the policy permits besides content. */
+static enum reason entry_place_reason(struct guard *guard)
 {
-	while (name.n > 0) {
-		uint32_t code = 0;
-		size_t n = text_utf8(name, &code);
-		if (n > 0 && (code < 0x20 || (code >= 0x7f && code <= 0x9f)))
-			return false;
-		span_take(&name, n > 0 ? n : 1);
-	}
-	return true;
-}
-
-/* What the file system alone refuses, before any rule is asked. */
-static enum reason entry_place_reason(const struct guard *guard)
-{
-	const struct guard_entry *entry = &guard->entry;
+	struct guard_entry *entry = &guard->entry;
 	const struct place *place = &entry->place;
-	if (!entry_name_is_safe(entry->record.name))
-		return REASON_BAD_NAME;
-	if (entry->kind == ENTRY_DIRECTORY && guard->depth >= GUARD_DEPTH_MAX)
+	bool uploads = guard->source == CLIENT, folder = entry->kind == ENTRY_DIRECTORY;
+	unsigned operations = guard->setup.policy->operations;
+	if (folder && guard->depth >= GUARD_DEPTH_MAX)
 		return REASON_TOO_DEEP;
-	if (place->kind == PLACE_LOST)
-		return guard->source == CHILD ? REASON_MOVED : REASON_INTERNAL;
-	if (place->outside)
-		return REASON_OUTSIDE_ROOT;
-	if (place->kind == PLACE_RESERVED)
-		return REASON_RESERVED;
-	if (place->kind == PLACE_OTHER)
-		return REASON_NOT_A_FILE;
-	if (guard->source == CLIENT && place->login)
-		return REASON_LOGIN_FILE;
-	if (guard->source == CLIENT && login_file(place->real, guard->setup.home, &guard->setup.policy->login_files))
-		return REASON_LOGIN_FILE;
-	return REASON_NONE;
+	enum reason reason = verdict_place(guard, place, entry->record.name, uploads);
+	if (reason == REASON_INTERNAL && !uploads)
+		return REASON_MOVED; /* the child has something open that is not what it said */
+	if (reason != REASON_NONE)
+		return reason;
+	unsigned needs = !uploads ? (folder ? OPERATION_LIST : 0)
+			: folder ? (place->kind == PLACE_ABSENT ? OPERATION_MKDIR : 0) : (place->kind == PLACE_FILE ? OPERATION_REPLACE : 0);
+	return needs & ~operations ? REASON_OPERATION : REASON_NONE;
 }
 
 void entry_placed(struct guard *guard)
@@ -138,50 +121,13 @@ void entry_placed(struct guard *guard)
 	}
 }
 
-/* By the real path, and where it was asked for by another, by that one too: neither may be a way round a rule. */
-static struct verdict entry_verdict(const struct guard *guard)
-{
-	const struct guard_entry *entry = &guard->entry;
-	struct facts facts = entry->facts;
-	struct verdict real = policy_judge(guard->setup.policy, &facts);
-	if (entry->place.asked.n == 0 || real.decision == DENY)
-		return real;
-	facts.path = entry->place.asked;
-	facts.name = path_name(entry->place.asked);
-	struct verdict asked = policy_judge(guard->setup.policy, &facts);
-	if (asked.decision == ALLOW && real.decision == ALLOW)
-		for (size_t i = 0; i < sizeof(real.watched) / sizeof(real.watched[0]); i++)
-			real.watched[i] |= asked.watched[i];
-	if (asked.decision == DENY || real.decision == ALLOW)
-		return asked.decision == ALLOW ? real : asked;
-	if (asked.decision == NEED && asked.need < real.need)
-		real.need = asked.need;
-	return real;
-}
-
-/* In the unit that an administrator would write it in. */
-static void entry_too_large(const struct guard *guard, struct finding *finding)
-{
-	static const char units[] = "KMGT";
-	uint64_t limit = guard->setup.hold_limit;
-	size_t unit = 0;
-	while (unit < sizeof(units) - 1 && limit >= 1024 && limit % 1024 == 0) {
-		limit /= 1024;
-		unit++;
-	}
-	char letter[2] = { unit > 0 ? units[unit - 1] : '\0' };
-	finding->known |= FACT_SCAN;
-	finding->unscannable |= UNSCANNABLE_TOO_LARGE;
-	(void)snprintf(finding->detail, sizeof(finding->detail), "larger than the spool's limit of %llu%s", (unsigned long long)limit, unit > 0 ? letter : " bytes");
-}
-
 void entry_judge(struct guard *guard)
 {
 	struct guard_entry *entry = &guard->entry;
-	struct verdict verdict = entry_verdict(guard);
+	struct verdict verdict = verdict_entry(guard, &entry->facts, entry->place.asked);
 	if (verdict.decision == NEED && (verdict.need & FACT_SCAN) && entry->facts.size > guard->setup.hold_limit) {
-		entry_too_large(guard, &entry->facts.finding);
-		verdict = entry_verdict(guard);
+		verdict_too_large(guard, &entry->facts.finding);
+		verdict = verdict_entry(guard, &entry->facts, entry->place.asked);
 	}
 	switch (verdict.decision) {
 	case DENY:

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "guard/entry.h"
 #include "guard/message.h"
+#include "guard/talk.h"
 
 void guard_init(struct guard *guard, const struct guard_setup *setup)
 {
@@ -13,7 +14,11 @@ void guard_init(struct guard *guard, const struct guard_setup *setup)
 	guard->setup = *setup;
 	guard->source = setup->direction == UPLOAD ? CLIENT : CHILD;
 	guard->sink = setup->direction == UPLOAD ? CHILD : CLIENT;
-	guard->phase = PHASE_GREETING;
+	guard->phase = setup->sftp ? PHASE_TALK : PHASE_GREETING;
+	if (setup->sftp) {
+		sftp_init(&setup->sftp->reader[CLIENT]);
+		sftp_init(&setup->sftp->reader[CHILD]);
+	}
 	scp_init(&guard->reader[CLIENT]);
 	scp_init(&guard->reader[CHILD]);
 }
@@ -64,6 +69,16 @@ void guard_send(struct guard *guard, enum side to, enum scp_kind kind, const str
 		guard_post(guard, n);
 	else
 		guard_finish(guard, true, false);
+}
+
+bool guard_send_packet(struct guard *guard, enum side to, const struct sftp_packet *packet)
+{
+	size_t room;
+	uint8_t *at = guard_letter(guard, to, &room);
+	size_t n = room >= SFTP_PUT_MAX ? sftp_put(at, packet) : 0;
+	if (n > 0)
+		guard_post(guard, n);
+	return n > 0;
 }
 
 void guard_send_text(struct guard *guard, enum side to, enum scp_kind kind, const char *text)
@@ -126,7 +141,9 @@ void guard_finish(struct guard *guard, bool kill, bool drain)
 static void guard_wind_up(struct guard *guard)
 {
 	struct guard_entry *entry = &guard->entry;
-	if (entry->active && entry->scrub)
+	if (guard->setup.sftp)
+		guard_phase(guard, PHASE_SWEEP);
+	else if (entry->active && entry->scrub)
 		guard_phase(guard, PHASE_SCRUB);
 	else if (entry->active && !entry->recorded)
 		guard_phase(guard, PHASE_RECORD);
@@ -187,7 +204,11 @@ static struct step guard_phase_step(struct guard *guard, enum side lane, struct 
 	case PHASE_DRAIN:
 		return guard_drain(guard, lane, in);
 	case PHASE_DONE:
-		return (struct step){ .kind = STEP_DONE, .count = guard->failed + guard->blocked > 0 };
+		return (struct step){ .kind = STEP_DONE, .count = guard->blocked + (guard->setup.sftp ? sftp_failures(guard) : guard->failed) > 0 };
+	case PHASE_TALK:
+		return sftp_step(guard, lane, in);
+	case PHASE_SWEEP:
+		return sftp_sweep(guard);
 	case PHASE_RECORD:
 		return entry_record(guard);
 	case PHASE_RESOLVE:
@@ -195,6 +216,7 @@ static struct step guard_phase_step(struct guard *guard, enum side lane, struct 
 	case PHASE_HOLD:
 	case PHASE_PASS:
 	case PHASE_SWALLOW:
+		return guard->setup.sftp ? sftp_step(guard, lane, in) : body_next(guard, lane, in);
 	case PHASE_STATUS:
 	case PHASE_INSPECT:
 	case PHASE_OPEN:
@@ -232,11 +254,18 @@ struct step guard_next(struct guard *guard, enum side lane, struct span *in)
 
 void guard_moved(struct guard *guard, uint64_t n)
 {
-	body_moved(guard, n);
+	if (guard->setup.sftp)
+		sftp_moved(guard, n);
+	else
+		body_moved(guard, n);
 }
 
 void guard_resolved(struct guard *guard, const struct place *place)
 {
+	if (guard->setup.sftp) {
+		sftp_resolved(guard, place);
+		return;
+	}
 	if (guard->phase != PHASE_RESOLVE || !guard->asked)
 		return;
 	guard->entry.place = *place;
@@ -247,6 +276,10 @@ void guard_resolved(struct guard *guard, const struct place *place)
 void guard_confirmed(struct guard *guard, bool yes)
 {
 	struct guard_entry *entry = &guard->entry;
+	if (guard->setup.sftp) {
+		sftp_confirmed(guard, yes);
+		return;
+	}
 	if (!guard->asked)
 		return;
 	if (guard->phase == PHASE_SCRUB) {
@@ -274,6 +307,10 @@ void guard_confirmed(struct guard *guard, bool yes)
 void guard_found(struct guard *guard, const struct finding *found)
 {
 	struct guard_entry *entry = &guard->entry;
+	if (guard->setup.sftp) {
+		sftp_found(guard, found);
+		return;
+	}
 	if (guard->phase != PHASE_INSPECT || !guard->asked)
 		return;
 	struct finding *known = &entry->facts.finding;
@@ -297,6 +334,10 @@ void guard_found(struct guard *guard, const struct finding *found)
 void guard_recorded(struct guard *guard, bool written)
 {
 	struct guard_entry *entry = &guard->entry;
+	if (guard->setup.sftp) {
+		sftp_recorded(guard, written);
+		return;
+	}
 	if (guard->phase != PHASE_RECORD || !guard->asked)
 		return;
 	bool refused = !written && guard->setup.audit_refuse && entry->outcome == OUTCOME_ALLOWED;
@@ -314,11 +355,20 @@ void guard_recorded(struct guard *guard, bool written)
 void guard_spool_failed(struct guard *guard, const char *detail)
 {
 	struct finding *finding = &guard->entry.facts.finding;
+	if (guard->setup.sftp) {
+		sftp_spool_failed(guard, detail);
+		return;
+	}
 	if (guard->phase != PHASE_HOLD && guard->phase != PHASE_PASS)
 		return;
 	text_clean(finding->detail, sizeof(finding->detail), span_str(detail));
 	entry_refuse_for(guard, REASON_SPOOL);
 	guard_phase(guard, PHASE_BODY);
+}
+
+bool guard_met(struct guard *guard, struct span below, const struct place *place)
+{
+	return guard->setup.sftp != NULL && sftp_met(guard, below, place);
 }
 
 void guard_ended(struct guard *guard, enum side lane)
@@ -337,6 +387,10 @@ static bool guard_delivered(const struct guard_entry *entry)
  */
 void guard_client_left(struct guard *guard)
 {
+	if (guard->setup.sftp) {
+		sftp_client_left(guard);
+		return;
+	}
 	guard->gone = true;
 	guard->drain = false;
 	if (guard->phase == PHASE_DRAIN)
@@ -354,6 +408,10 @@ void guard_aborted(struct guard *guard, enum reason reason)
 	struct guard_entry *entry = &guard->entry;
 	bool content = guard->source == CHILD && entry->opened && entry->sent < entry->record.size; /* it would take words for that */
 	bool deaf = guard->gone || guard->winding_up || (entry->active && (entry->silent || content));
+	if (guard->setup.sftp) {
+		sftp_aborted(guard, reason);
+		return;
+	}
 	if (guard->phase == PHASE_DONE)
 		return;
 	guard->lost = reason;

@@ -29,6 +29,7 @@ static const char *const message_reasons[REASONS] = {
 	[REASON_STOPPED] = "the server ends this session",
 	[REASON_RESERVED] = "one of the server's own files",
 	[REASON_INTERNAL] = "internal error, see the server's log",
+	[REASON_OPERATION] = "not permitted here",
 };
 
 const char *message_reason(enum reason reason)

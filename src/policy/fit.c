@@ -438,17 +438,29 @@ static bool fit_extension(char *dst, struct span name)
 	return true;
 }
 
-bool fit_mismatch(struct span name, struct span type)
+/* NULL: no extension that promises anything. */
+static const char *const *fit_types(struct span name)
 {
 	char extension[FIT_EXTENSION_MAX];
 	if (!fit_extension(extension, name))
-		return false;
+		return NULL;
 	const struct fit_row *row = fit_find(extension);
-	if (row == NULL || glob_match("inode/x-empty", type, GLOB_IGNORE_CASE) || glob_match("application/x-empty", type, GLOB_IGNORE_CASE))
+	return row != NULL ? row->types : NULL;
+}
+
+bool fit_mismatch(struct span name, struct span type)
+{
+	const char *const *item = fit_types(name);
+	if (item == NULL || glob_match("inode/x-empty", type, GLOB_IGNORE_CASE) || glob_match("application/x-empty", type, GLOB_IGNORE_CASE))
 		return false;
-	for (const char *const *item = row->types; *item != NULL; item++) {
+	for (; *item != NULL; item++) {
 		if (glob_match(*item, type, GLOB_IGNORE_CASE))
 			return false;
 	}
 	return true;
+}
+
+bool fit_alike(struct span a, struct span b)
+{
+	return fit_types(a) == fit_types(b);
 }

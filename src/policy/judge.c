@@ -33,9 +33,19 @@ static enum match judge_path(const struct rule *rule, const struct facts *facts)
 	unsigned flags = GLOB_PATH;
 	if (rule->ignore_case)
 		flags |= GLOB_IGNORE_CASE;
-	if (facts->kind == ENTRY_DIRECTORY)
+	/* A name may be a folder's: who takes it away takes what is below it. So it counts as below itself for those rules only that object to that. */
+	if (facts->kind == ENTRY_DIRECTORY || (facts->kind == ENTRY_NAME && rule->kind != RULE_ALLOW))
 		flags |= GLOB_FOLDER;
 	return judge_any(&rule->paths, facts->path, flags);
+}
+
+/* A size that may yet grow never shrinks: what is above a limit stays there. */
+static enum match judge_size(const struct rule *rule, enum condition condition, const struct facts *facts)
+{
+	bool larger = condition == CONDITION_LARGER;
+	if (larger ? facts->size > rule->larger_than : facts->size >= rule->smaller_than)
+		return judge_yes(larger);
+	return facts->growing ? MATCH_NEED : judge_yes(!larger);
 }
 
 /* A content that gave no answer. An acceptable reason makes it one that has nothing of what was asked for; no reason at all is not acceptable. */
@@ -85,9 +95,8 @@ static enum match judge_condition(const struct rule *rule, enum condition condit
 	case CONDITION_MODE:
 		return judge_yes((facts->mode & rule->mode) != 0);
 	case CONDITION_SMALLER:
-		return judge_yes(facts->size < rule->smaller_than);
 	case CONDITION_LARGER:
-		return judge_yes(facts->size > rule->larger_than);
+		return judge_size(rule, condition, facts);
 	case CONDITION_TYPE:
 	case CONDITION_MISMATCH:
 		return judge_type(rule, condition, facts, accepted);
@@ -108,11 +117,12 @@ static unsigned judge_fact(enum condition condition)
 	case CONDITION_VIRUS:
 	case CONDITION_UNSCANNABLE:
 		return FACT_SCAN;
+	case CONDITION_SMALLER:
+	case CONDITION_LARGER:
+		return FACT_SIZE;
 	case CONDITION_NAME:
 	case CONDITION_PATH:
 	case CONDITION_MODE:
-	case CONDITION_SMALLER:
-	case CONDITION_LARGER:
 		return 0;
 	}
 	return 0;
@@ -124,21 +134,34 @@ static unsigned judge_fact(enum condition condition)
  */
 static unsigned judge_conditions(const struct rule *rule, const struct facts *facts)
 {
-	if (facts->kind == ENTRY_DIRECTORY && rule->kind == RULE_ALLOW)
+	if (facts->kind != ENTRY_FILE && rule->kind == RULE_ALLOW)
 		return rule->conditions & CONDITION_PATH;
 	return rule->conditions;
 }
 
+/* Those that can hold of it. */
+static unsigned judge_possible(enum entry_kind kind)
+{
+	switch (kind) {
+	case ENTRY_FILE:
+		return CONDITION_ALL;
+	case ENTRY_DIRECTORY:
+		return CONDITION_NAME | CONDITION_PATH;
+	case ENTRY_NAME:
+		return CONDITION_PATH;
+	}
+	return 0;
+}
+
 static struct rule_match judge_rule(const struct rule *rule, const struct facts *facts, unsigned accepted)
 {
-	const unsigned of_folders = CONDITION_NAME | CONDITION_PATH;
 	struct rule_match all = { .match = MATCH_YES };
-	unsigned conditions = judge_conditions(rule, facts);
+	unsigned conditions = judge_conditions(rule, facts), possible = judge_possible(facts->kind);
 	for (unsigned bit = 1; bit <= CONDITION_ALL; bit <<= 1) {
 		if (!(conditions & bit))
 			continue;
 		enum match match = MATCH_NO;
-		if (facts->kind == ENTRY_FILE || (bit & of_folders))
+		if (possible & bit)
 			match = judge_condition(rule, (enum condition)bit, facts, accepted);
 		switch (match) {
 		case MATCH_NO:
@@ -202,12 +225,21 @@ static struct verdict judge_conclude(struct verdict verdict, const struct judge_
 		verdict.reason = tally->allow_blind ? REASON_UNSCANNABLE : REASON_NOT_ALLOWED;
 	} else if (need != 0) {
 		verdict.decision = NEED;
-		verdict.need = need & FACT_TYPE ? FACT_TYPE : FACT_SCAN;
+		verdict.need = need & FACT_TYPE ? FACT_TYPE : need & FACT_SIZE ? FACT_SIZE : FACT_SCAN;
 	} else {
 		verdict.decision = ALLOW;
 		verdict.rule = tally->allow;
 	}
 	return verdict;
+}
+
+/* NULL: facts or rules that nobody should have made. */
+static const struct ruleset *judge_rules(const struct policy *policy, const struct facts *facts)
+{
+	if ((facts->direction != UPLOAD && facts->direction != DOWNLOAD) || judge_possible(facts->kind) == 0)
+		return NULL;
+	const struct ruleset *set = &policy->rules[facts->direction];
+	return set->count <= POLICY_RULES_MAX ? set : NULL;
 }
 
 struct verdict policy_explain(const struct policy *policy, const struct facts *facts, policy_trace *trace, void *ctx)
@@ -218,10 +250,8 @@ struct verdict policy_explain(const struct policy *policy, const struct facts *f
 		verdict.reason = REASON_NO_POLICY;
 		return verdict;
 	}
-	if (facts->direction != UPLOAD && facts->direction != DOWNLOAD)
-		return verdict;
-	const struct ruleset *set = &policy->rules[facts->direction];
-	if (set->count > POLICY_RULES_MAX)
+	const struct ruleset *set = judge_rules(policy, facts);
+	if (set == NULL)
 		return verdict;
 	verdict.reason = set->permitted ? REASON_NONE : REASON_NOT_PERMITTED;
 	if (!set->permitted)
@@ -253,6 +283,29 @@ struct verdict policy_judge(const struct policy *policy, const struct facts *fac
 	return policy_explain(policy, facts, NULL, NULL);
 }
 
+/* Two matches that ask for a type are alike only if every type suits both names, or neither. */
+static bool judge_alike(const struct rule *rule, const struct facts *a, const struct facts *b, unsigned accepted)
+{
+	struct rule_match first = judge_rule(rule, a, accepted), second = judge_rule(rule, b, accepted);
+	if (first.match != second.match || first.need != second.need || first.failed != second.failed)
+		return false;
+	return !(first.need & FACT_TYPE) || !(rule->conditions & CONDITION_MISMATCH) || fit_alike(a->name, b->name);
+}
+
+bool policy_same(const struct policy *policy, const struct facts *a, const struct facts *b)
+{
+	if (policy == NULL || a->direction != b->direction)
+		return false;
+	const struct ruleset *set = judge_rules(policy, a);
+	if (set == NULL || judge_rules(policy, b) == NULL || !set->permitted)
+		return false;
+	for (size_t i = 0; i < set->count; i++) {
+		if (!judge_alike(&set->rules[i], a, b, policy->accept_unscannable))
+			return false;
+	}
+	return true;
+}
+
 unsigned policy_facts(const struct policy *policy, enum direction direction)
 {
 	unsigned facts = 0;
@@ -263,7 +316,7 @@ unsigned policy_facts(const struct policy *policy, enum direction direction)
 		for (unsigned bit = 1; bit <= CONDITION_ALL; bit <<= 1)
 			facts |= set->rules[i].conditions & bit ? judge_fact((enum condition)bit) : 0;
 	}
-	return facts;
+	return facts & (FACT_TYPE | FACT_SCAN);
 }
 
 size_t policy_watched(const struct ruleset *set, const struct verdict *verdict, const char **names)

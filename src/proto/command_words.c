@@ -5,18 +5,17 @@ static const char search[] = "test -x /usr/lib/sftp-server && exec /usr/lib/sftp
 	"test -x /usr/local/lib/sftp-server && exec /usr/local/lib/sftp-server\n"
 	"exec sftp-server";
 
-/* Newer OpenSSH clients ask for SFTP unless they are told, and WinSCP's SCP asks for a shell to type its commands into. */
-#define SERVED "only scp (with OpenSSH, scp -O)"
+/* WinSCP's SCP asks for a shell to type its commands into; its SFTP does not. */
+#define SERVED "only scp and sftp"
 
-static const char advice_shell[] = "file transfers only, no shell: use scp -O or pscp -scp (WinSCP's SCP needs a shell)";
+static const char advice_shell[] = "file transfers only, no shell: use scp or sftp (WinSCP's SCP needs a shell, choose SFTP there)";
 static const char advice_rsync[] = "rsync is not served here, " SERVED;
 static const char advice_git[] = "git and other version control are not served here, " SERVED;
 static const char advice_backup[] = "backup and sync programs are not served here, " SERVED;
-static const char advice_sudo[] = "scp runs as the user who logged in; leave out sudo";
-static const char advice_probe[] = "no programs are run here, " SERVED "; WinSCP's SCP needs a shell";
+static const char advice_sudo[] = "transfers run as the user who logged in; leave out sudo";
+static const char advice_probe[] = "no programs are run here, " SERVED "; WinSCP's SCP needs a shell, choose SFTP there";
 static const char advice_path[] = "scp is served, but not from that path; ask for scp by its name alone";
-static const char advice_sftp[] = "SFTP is not served here; with OpenSSH's scp use scp -O";
-static const char advice_none[] = "not a file transfer; " SERVED " is served here";
+static const char advice_none[] = "not a file transfer; " SERVED " are served here";
 
 static const struct {
 	const char *name;
@@ -53,7 +52,6 @@ static const struct {
 	{ "restic", advice_backup },
 	{ "rsync", advice_rsync },
 	{ "scp", advice_path },
-	{ "sftp-server", advice_sftp },
 	{ "sh", advice_shell },
 	{ "sha1sum", advice_probe },
 	{ "sha256sum", advice_probe },
@@ -80,9 +78,8 @@ bool command_is_scp(struct span verb)
 
 bool command_is_sftp(struct span verb)
 {
-	if (span_is(verb, "internal-sftp") || span_is(verb, "sftp-server"))
-		return true;
-	return verb.n > 0 && verb.p[0] == '/' && span_is(last_component(verb), "sftp-server");
+	/* Any path of it will do: it names what the client wants, and is never executed. */
+	return span_is(verb, "internal-sftp") || span_is(last_component(verb), "sftp-server");
 }
 
 bool command_is_search(struct span command)

@@ -1,5 +1,5 @@
 /*
- * The real scp: its arguments and environment made from nothing, its jail, its pipes. What scp needs besides root to run at all is listed here: the
+ * The real scp or sftp-server: its arguments and environment made from nothing, its jail, its pipes. What it needs besides root to run at all is listed here: the
  * loader and libraries, and what the C library reads to look up the user's name.
  */
 #include <errno.h>
@@ -21,7 +21,7 @@ static const char *const child_readable[] = {
 	"/var/lib/sss", "/var/lib/extrausers", "/run/nscd", "/run/systemd/userdb",
 };
 
-/* The loader that runs us runs scp as well. */
+/* The loader that runs us runs the child as well. */
 static int child_loader(struct dl_phdr_info *info, size_t size, void *path)
 {
 	(void)size;
@@ -50,19 +50,31 @@ void child_prepare(struct session *session)
 		session->jail_error = child_permit_system(&session->jail);
 }
 
+const char *child_program(const struct session *session)
+{
+	return session->protocol == PROTOCOL_SFTP ? session->conf.sftp_server_program : session->conf.scp_program;
+}
+
+static unsigned child_rights(const struct session *session)
+{
+	if (!session->changes)
+		return LANDLOCK_RIGHT_READ;
+	return LANDLOCK_RIGHT_READ | (session->protocol == PROTOCOL_SFTP ? LANDLOCK_RIGHT_MANAGE : LANDLOCK_RIGHT_WRITE);
+}
+
 /* Completes the jail; without one only where the kernel has none and the configuration can do without. */
 static int child_jail(struct session *session)
 {
-	unsigned rights = session->direction == UPLOAD ? LANDLOCK_RIGHT_READ | LANDLOCK_RIGHT_WRITE : LANDLOCK_RIGHT_READ;
+	unsigned rights = child_rights(session);
 	int error = session->jail_error;
 	if (!session->conf.confine && (error == -ENOSYS || error == -EOPNOTSUPP))
 		return 0;
 	if (error == 0)
-		error = landlock_permit_path(&session->jail, session->conf.scp_program, LANDLOCK_RIGHT_EXECUTE);
+		error = landlock_permit_path(&session->jail, child_program(session), LANDLOCK_RIGHT_EXECUTE);
 	if (error == 0)
 		error = landlock_permit(&session->jail, session->places.root, rights);
 	if (error < 0)
-		diag_log("no Landlock for %s: %s (see confinement in xferwarden.conf(5))", session->conf.scp_program, strerror(-error));
+		diag_log("no Landlock for %s: %s (see confinement in xferwarden.conf(5))", child_program(session), strerror(-error));
 	return error;
 }
 
@@ -81,6 +93,13 @@ static void child_arguments(const struct session *session, struct child_words *w
 {
 	const struct command *command = &session->command;
 	size_t n = 0;
+	if (session->protocol == PROTOCOL_SFTP) {
+		words->argv[n++] = child_word("sftp-server");
+		if (!session->changes)
+			words->argv[n++] = child_word("-R"); /* read-only also where the kernel has no Landlock */
+		words->argv[n] = NULL;
+		return;
+	}
 	words->argv[n++] = child_word("scp");
 	if (command->recursive)
 		words->argv[n++] = child_word("-r");
@@ -121,8 +140,9 @@ pid_t child_start(struct session *session, int *in, int *out)
 	pid_t pid = error;
 	if (error == 0) {
 		struct spawn spawn = {
-			.program = session->conf.scp_program, .argv = words.argv, .envp = words.envp,
+			.program = child_program(session), .argv = words.argv, .envp = words.envp,
 			.in = to[0], .out = from[1], .err = STDERR_FILENO, .extra = -1, .cwd = session->places.start, .ruleset = session->jail.fd,
+			.visible = session->protocol == PROTOCOL_SFTP,
 		};
 		pid = spawn_run(&spawn);
 	}

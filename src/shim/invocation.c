@@ -13,7 +13,7 @@ static const char usage[] =
 	"usage: xferwarden [-f FILE]      as sshd's ForceCommand\n"
 	"       xferwarden -c COMMAND     as a login shell\n"
 	"       xferwarden --version | --help\n"
-	"Relays scp for sshd under the policy in FILE (" XFERWARDEN_CONF ").\n"
+	"Relays scp and sftp for sshd under the policy in FILE (" XFERWARDEN_CONF ").\n"
 	"See xferwarden(8) and xferwarden.conf(5).\n";
 
 /* A login shell is given the ForceCommand line with -c: when that is this very program the request is where sshd put it. */

@@ -1,4 +1,7 @@
-/* How a refusal reaches a client that expects a protocol: the sink's greeting, or the source's answer to the first go-ahead; for all else, stderr. */
+/*
+ * How a refusal reaches a client that expects a protocol: the sink's greeting, the source's answer to the first go-ahead, the answer to each SFTP request; for all else,
+ * stderr.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -7,11 +10,12 @@
 
 #include "base/text.h"
 #include "guard/message.h"
+#include "proto/sftp.h"
 #include "shim/shim.h"
 #include "sys/diag.h"
 #include "sys/fd.h"
 
-enum { REFUSE_SILENCE_MILLISECONDS = 5000, REFUSE_DRAIN_MILLISECONDS = 30000 };
+enum { REFUSE_SILENCE_MILLISECONDS = 5000, REFUSE_DRAIN_MILLISECONDS = 30000, REFUSE_REQUESTS = 16 };
 
 /* Milliseconds until the drain is over. */
 static int refuse_left(const struct timespec *start)
@@ -22,29 +26,41 @@ static int refuse_left(const struct timespec *start)
 	return left > 0 ? (int)left : 0;
 }
 
-/*
- * Reads what the client still sends, to its end, until it is silent for a while, or until it has taken too long: who closes early leaves some clients
- * hanging. False at the end.
- */
-static bool refuse_read(bool once)
+enum refuse_read { REFUSE_END, REFUSE_SILENT, REFUSE_BYTES };
+
+/* What the client sends next, into *in, until it is silent for a while, or until all has taken too long. */
+static enum refuse_read refuse_hear(const struct timespec *start, uint8_t *buffer, size_t cap, struct span *in)
 {
-	uint8_t scrap[4096];
-	struct timespec start;
 	struct pollfd slot = { .fd = STDIN_FILENO, .events = POLLIN };
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	for (int left; (left = refuse_left(&start)) > 0;) {
+	for (int left; (left = refuse_left(start)) > 0;) {
 		int ready = poll(&slot, 1, left < REFUSE_SILENCE_MILLISECONDS ? left : REFUSE_SILENCE_MILLISECONDS);
 		if (ready < 0 && errno == EINTR)
 			continue;
 		if (ready <= 0)
-			return true;
-		ssize_t got = read(STDIN_FILENO, scrap, sizeof(scrap));
+			return REFUSE_SILENT;
+		ssize_t got = read(STDIN_FILENO, buffer, cap);
 		if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
-			return false;
-		if (once && got > 0)
-			return true;
+			return REFUSE_END;
+		if (got > 0) {
+			*in = span_of(buffer, (size_t)got);
+			return REFUSE_BYTES;
+		}
 	}
-	return true;
+	return REFUSE_SILENT;
+}
+
+/* Reads what the client still sends: who closes early leaves some clients hanging. False at the end. */
+static bool refuse_read(bool once)
+{
+	uint8_t scrap[4096];
+	struct timespec start;
+	struct span in;
+	enum refuse_read heard;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do
+		heard = refuse_hear(&start, scrap, sizeof(scrap), &in);
+	while (heard == REFUSE_BYTES && !once);
+	return heard != REFUSE_END;
 }
 
 static void refuse_by_scp(const struct session *session, const char *text)
@@ -56,6 +72,42 @@ static void refuse_by_scp(const struct session *session, const char *text)
 		return;
 	if (fd_write_all(STDOUT_FILENO, line, n) == 0)
 		(void)refuse_read(false);
+}
+
+/* The answer to one packet; false if it is none to answer. */
+static bool refuse_packet(const struct sftp_packet *asked, const char *text)
+{
+	uint8_t bytes[SFTP_PUT_MAX];
+	struct sftp_packet answer = { .kind = SFTP_STATUS, .id = asked->id, .code = SFTP_PERMISSION_DENIED, .text = span_str(text) };
+	if (asked->kind == SFTP_INIT)
+		answer = (struct sftp_packet){ .kind = SFTP_VERSION, .version = SFTP_VERSION_SPOKEN };
+	size_t n = sftp_put(bytes, &answer);
+	return n > 0 && fd_write_all(STDOUT_FILENO, bytes, n) == 0;
+}
+
+/* The greeting tells nothing yet; the first requests do. Whoever goes on for long after them has been told. */
+static void refuse_by_sftp(const char *text)
+{
+	static struct sftp_reader reader;
+	uint8_t buffer[4096];
+	struct timespec start;
+	struct span in = span_of(NULL, 0);
+	sftp_init(&reader);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	uint32_t skip = 0; /* payload */
+	for (unsigned requests = 0; requests <= REFUSE_REQUESTS;) {
+		struct sftp_packet asked;
+		skip -= (uint32_t)span_take(&in, skip < in.n ? skip : in.n).n;
+		enum sftp_kind kind = skip == 0 ? sftp_next_request(&reader, &in, &asked) : SFTP_MORE;
+		if (kind == SFTP_MORE && refuse_hear(&start, buffer, sizeof(buffer), &in) != REFUSE_BYTES)
+			return;
+		if (kind == SFTP_MORE)
+			continue;
+		if (kind == SFTP_BAD || !refuse_packet(&asked, text))
+			return;
+		skip = kind == SFTP_WRITE ? asked.count : 0;
+		requests++;
+	}
 }
 
 static void refuse_record(struct session *session, const struct refusal *refusal)
@@ -100,6 +152,8 @@ int refuse_session(struct session *session, const struct refusal *refusal)
 	refuse_sentence(session, refusal, line, scp ? SCP_MESSAGE_MAX - 1 : sizeof(line));
 	if (scp)
 		return refuse_line(session, line);
-	dprintf(STDERR_FILENO, "%s\n", line);
+	dprintf(STDERR_FILENO, "%s\n", line); /* also for SFTP: where sshd hands it on, users see it, whatever their client makes of a status */
+	if (session->command.kind == COMMAND_SFTP)
+		refuse_by_sftp(line);
 	return session->invocation->request.p == NULL ? SHIM_FAILED_STATUS : SHIM_REFUSED_STATUS;
 }

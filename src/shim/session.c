@@ -9,6 +9,7 @@
 
 #include "guard/login.h"
 #include "guard/message.h"
+#include "guard/sftp.h"
 #include "relay/relay.h"
 #include "shim/shim.h"
 #include "sys/diag.h"
@@ -16,8 +17,9 @@
 #include "sys/spawn.h"
 
 static struct relay relay;
-static struct spool spool;
+static struct spool_store spool;
 static struct guard guard;
+static struct sftp sftp; /* large, and zero: what is not used of it costs nothing */
 
 static int session_id(struct session *session)
 {
@@ -70,17 +72,30 @@ static bool session_asks_groups(const struct session *session)
 	return false;
 }
 
+/* An SFTP session goes both ways: what it asks for is judged one by one. */
+static bool session_permitted(struct session *session)
+{
+	const struct policy *policy = session->policy;
+	bool up = policy->rules[UPLOAD].permitted, down = policy->rules[DOWNLOAD].permitted;
+	if (session->protocol == PROTOCOL_SFTP) {
+		session->changes = up || (policy->operations & ~(unsigned)(OPERATION_LIST | OPERATION_STAT)) != 0;
+		return up || down;
+	}
+	session->changes = session->direction == UPLOAD;
+	return session->changes ? up : down;
+}
+
 static enum reason session_policy(struct session *session)
 {
 	if (session_asks_groups(session) && identity_groups(&session->who) < 0) {
 		diag("your groups could not be told");
 		return REASON_INTERNAL; /* the policy for one that is missing may have been the stricter one */
 	}
-	session->policy = policy_select(session->conf.policies, session->conf.policy_count, &session->who.identity, PROTOCOL_SCP);
+	session->policy = policy_select(session->conf.policies, session->conf.policy_count, &session->who.identity, session->protocol);
 	if (session->policy == NULL)
 		return REASON_NO_POLICY;
 	session->record_session.policy = session->policy->name;
-	return session->policy->rules[session->direction].permitted ? REASON_NONE : REASON_NOT_PERMITTED;
+	return session_permitted(session) ? REASON_NONE : REASON_NOT_PERMITTED;
 }
 
 /* What no transfer may touch, whatever the way to it. */
@@ -91,7 +106,7 @@ static bool session_reserve(struct session *session)
 		if (session->audit.target[i].kind == AUDIT_TO_FILE && session->audit.target[i].fd >= 0)
 			kept = places_reserve(&session->places, session->audit.target[i].fd);
 	const char *name;
-	for (size_t i = 0; session->direction == UPLOAD && kept && (name = login_name(i)) != NULL; i++)
+	for (size_t i = 0; session->changes && kept && (name = login_name(i)) != NULL; i++)
 		if (!login_lifted(span_str(name), &session->policy->login_files))
 			kept = places_reserve_login(&session->places, name);
 	return kept;
@@ -200,13 +215,20 @@ static enum reason session_operands(struct session *session, char line[static SC
 	return REASON_NONE;
 }
 
-static void session_guard(struct session *session)
+static int session_guard(struct session *session)
 {
+	uint64_t secret = 0;
+	if (session->protocol == PROTOCOL_SFTP && getrandom(&secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
+		return -EIO;
 	struct guard_setup setup = {
 		.policy = session->policy,
 		.session = session->id,
 		.home = span_str(session->places.home_real),
 		.direction = session->direction,
+		.sftp = session->protocol == PROTOCOL_SFTP ? &sftp : NULL,
+		.root = span_str(session->places.root_real),
+		.start = span_str(session->places.start_real),
+		.secret = secret,
 		.recursive = session->command.recursive,
 		.preserve = session->command.preserve,
 		.hold_limit = spool_capacity(&spool),
@@ -214,6 +236,7 @@ static void session_guard(struct session *session)
 		.audit_refuse = session->conf.audit.refuse,
 	};
 	guard_init(&guard, &setup);
+	return 0;
 }
 
 static void session_scan_setup(const struct session *session, struct scan_setup *setup)
@@ -262,7 +285,7 @@ static int session_relay(struct session *session)
 	relay.lane[CLIENT].out = STDOUT_FILENO;
 	relay.guard = &guard;
 	relay.places = &session->places;
-	relay.spool = &spool;
+	relay.store = &spool;
 	relay.audit = &session->audit;
 	relay.sha256 = session->conf.audit.sha256;
 	relay.idle_timeout = session->policy->idle_timeout;
@@ -279,18 +302,25 @@ static int session_relay(struct session *session)
 	return status;
 }
 
+/* What scp is told to work on. False: that was refused, and line says why. */
+static bool session_paths(struct session *session, char line[static SCP_MESSAGE_MAX])
+{
+	if (session->protocol == PROTOCOL_SFTP)
+		return true;
+	enum reason reason = session->direction == UPLOAD ? session_target(session, line) : session_operands(session, line);
+	return reason == REASON_NONE && session->paths.count > 0; /* none: all were refused; the client hears of the last */
+}
+
 static int session_transfer(struct session *session)
 {
 	char line[SCP_MESSAGE_MAX] = "";
-	spool_init(&spool, session->conf.spool.memory, session->conf.spool.limit, session->conf.spool.folder);
-	session_guard(session);
-	enum reason reason = session->direction == UPLOAD ? session_target(session, line) : session_operands(session, line);
-	if (reason != REASON_NONE)
+	spool_store_init(&spool, session->conf.spool.memory, session->conf.spool.limit, session->conf.spool.folder);
+	int status = session_guard(session);
+	if (status == 0 && !session_paths(session, line))
 		return refuse_line(session, line);
-	if (session->paths.count == 0) /* all were refused; the client hears of the last */
-		return refuse_line(session, line);
-	int status = session_relay(session);
-	spool_finish(&spool);
+	if (status == 0)
+		status = session_relay(session);
+	spool_store_finish(&spool);
 	return status;
 }
 
@@ -302,11 +332,7 @@ static enum reason session_prepare(struct session *session, struct refusal *refu
 		refusal->text = command->why;
 		return REASON_COMMAND;
 	}
-	if (command->kind == COMMAND_SFTP) {
-		refusal->text = "SFTP is not served here; with OpenSSH's scp use scp -O";
-		return REASON_COMMAND;
-	}
-	session->record_session.protocol = PROTOCOL_SCP;
+	session->protocol = session->record_session.protocol = command->kind == COMMAND_SFTP ? PROTOCOL_SFTP : PROTOCOL_SCP;
 	session->direction = command->kind == COMMAND_SCP_SINK ? UPLOAD : DOWNLOAD;
 	if (isatty(STDIN_FILENO)) {
 		refusal->text = "no terminal for file transfers; see PermitTTY in sshd_config(5)";
@@ -315,7 +341,7 @@ static enum reason session_prepare(struct session *session, struct refusal *refu
 	enum reason reason = session_policy(session);
 	if (reason == REASON_NONE)
 		reason = session_places(session, refusal);
-	if (reason == REASON_NONE && (reason = session_expand(session)) != REASON_NONE)
+	if (reason == REASON_NONE && session->protocol == PROTOCOL_SCP && (reason = session_expand(session)) != REASON_NONE)
 		refusal->text = "too many names, or names too long";
 	return reason;
 }
@@ -324,8 +350,9 @@ static enum reason session_prepare(struct session *session, struct refusal *refu
 static void session_not_started(struct session *session, int error)
 {
 	char detail[PATH_BYTES_MAX + 128];
-	struct refusal refusal = { .reason = REASON_CHILD, .text = "the server's scp cannot be started; tell the administrator", .detail = detail };
-	(void)snprintf(detail, sizeof(detail), "starting %s: %s", session->conf.scp_program, strerror(-error));
+	struct refusal refusal = { .reason = REASON_CHILD, .text = "the server's program for file transfers cannot be started; tell the administrator",
+				   .detail = detail };
+	(void)snprintf(detail, sizeof(detail), "starting %s: %s", child_program(session), strerror(-error));
 	(void)refuse_session(session, &refusal);
 	guard.failed++;
 }

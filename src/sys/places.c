@@ -13,23 +13,29 @@
 #include <unistd.h>
 
 #include "sys/fd.h"
+#include "sys/places_parts.h"
 
-enum { PLACES_LINKS_MAX = 40, PLACES_FIRST_FD = 3, PLACES_FDS_A_FOLDER = 2 /* the real source keeps open(2)'s and opendir(3)'s */ };
+enum { PLACES_LINKS_MAX = 40, PLACES_FDS_A_FOLDER = 2 /* the real source keeps open(2)'s and opendir(3)'s */ };
 
-/* The real path of what fd is open on. False if it has none (removed, another mount namespace) or is not there any more. */
-static bool places_real(int fd, char dst[PATH_BYTES_MAX])
+bool places_real_as(int fd, const struct stat *here, char dst[static PATH_BYTES_MAX])
 {
 	char link[40];
-	struct stat here, there;
+	struct stat there;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	ssize_t n = readlink(link, dst, PATH_BYTES_MAX);
 	if (n <= 0 || n >= PATH_BYTES_MAX || dst[0] != '/')
 		return false;
 	dst[n] = '\0';
-	return fstat(fd, &here) == 0 && lstat(dst, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+	return lstat(dst, &there) == 0 && places_same(here, &there);
 }
 
-static enum place_kind places_kind(const struct stat *status)
+bool places_real(int fd, char dst[static PATH_BYTES_MAX])
+{
+	struct stat here;
+	return fstat(fd, &here) == 0 && places_real_as(fd, &here, dst);
+}
+
+enum place_kind places_kind(const struct stat *status)
 {
 	if (S_ISREG(status->st_mode))
 		return PLACE_FILE;
@@ -127,8 +133,7 @@ static void places_marked(const struct places *places, struct place *place, cons
 	}
 }
 
-/* status: of what stands there, NULL if nothing does. */
-static void places_below(const struct places *places, struct place *place, const struct stat *status)
+void places_below(const struct places *places, struct place *place, const struct stat *status)
 {
 	place->outside = !path_below(place->real, span_str(places->root_real), &place->path);
 	if (place->outside)
@@ -143,6 +148,8 @@ int places_open(struct places *places, const char *root, const char *home, const
 	memset(places, 0, offsetof(struct places, root_real));
 	places->root_real[0] = places->start_real[0] = places->home_real[0] = '\0';
 	places->begun = true;
+	places->user = geteuid();
+	places->group = getegid();
 	places->root = places->start = places->child_fds = -1;
 	for (unsigned i = 0; i < PLACES_DEPTH; i++)
 		places->level[i] = -1;
@@ -179,54 +186,6 @@ void places_finish(struct places *places)
 		free(places->mark[--places->marks].below);
 }
 
-/* Nothing there: what is there of the way to it, really (a ".." goes up from where a link leads), and the rest by its text. */
-static struct place places_absent(struct places *places, const char *path)
-{
-	struct place place = { .kind = PLACE_ABSENT };
-	char front[PATH_BYTES_MAX];
-	struct span ahead = span_str(path);
-	for (;;) {
-		bool top = ahead.n == 0 || (ahead.n == 1 && ahead.p[0] == '/');
-		ahead = path_parent(ahead);
-		if (top || !span_copy(front, sizeof(front), ahead))
-			return (struct place){ .kind = PLACE_LOST };
-		FD_OWNED int fd = openat(places->start, front[0] ? front : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0 && places_real(fd, front))
-			break;
-		place.hopeless = true;
-	}
-	struct span rest = span_of(path + ahead.n, strlen(path) - ahead.n);
-	while (rest.n > 0 && rest.p[0] == '/')
-		span_take(&rest, 1);
-	if (!path_join(places->real, sizeof(places->real), span_str(front), rest))
-		return (struct place){ .kind = PLACE_LOST };
-	place.real = span_str(places->real);
-	places_below(places, &place, NULL);
-	return place;
-}
-
-struct place places_find(struct places *places, const char *path)
-{
-	struct stat status;
-	FD_OWNED int fd = openat(places->start, path[0] ? path : ".", O_PATH | O_CLOEXEC);
-	if (fd < 0) {
-		int error = errno;
-		if (fstatat(places->start, path, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode)) {
-			struct place place = places_absent(places, path); /* it leads nowhere: the real scp would make what it names */
-			place.kind = PLACE_OTHER;
-			return place;
-		}
-		struct place place = places_absent(places, path);
-		place.hopeless = place.hopeless || error != ENOENT;
-		return place;
-	}
-	if (fstat(fd, &status) < 0 || !places_real(fd, places->real))
-		return (struct place){ .kind = PLACE_LOST };
-	struct place place = { .kind = places_kind(&status), .real = span_str(places->real) };
-	places_below(places, &place, &status);
-	return place;
-}
-
 struct place places_target(struct places *places, const char *path)
 {
 	struct place place = places_find(places, path);
@@ -251,13 +210,15 @@ void places_child(struct places *places, pid_t child)
 {
 	places->child = child;
 	fd_close(&places->child_fds);
+	memset(places->child_pinned, 0, sizeof(places->child_pinned));
+	memset(places->child_own, 0, sizeof(places->child_own));
 }
 
 /*
  * Opened when the child has spoken first, not when it was started: until exec is all done its descriptors belong to root, as ours do, and who opened the
  * folder then is refused for good.
  */
-static bool places_child_open(struct places *places)
+bool places_child_open(struct places *places)
 {
 	char name[40];
 	if (places->child_fds < 0 && places->child > 0) {
@@ -320,7 +281,7 @@ static struct place places_nowhere(struct places *places, struct span name)
 	struct place place = { .kind = PLACE_ABSENT, .hopeless = true };
 	char text[PATH_BYTES_MAX];
 	if (places->entry_depth == 0 && !places->target_is_directory && places->target != NULL) {
-		place = places_absent(places, places->target);
+		place = places_absent(places, places->target, NULL);
 		place.hopeless = true;
 		return place;
 	}
@@ -362,11 +323,6 @@ struct place places_entry(struct places *places, unsigned depth, struct span nam
 	places_below(places, &place, places->existed ? &places->status : NULL);
 	place.hopeless = place.hopeless || places_refused(places, depth, &place, kind);
 	return place;
-}
-
-static bool places_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 /* What stands under the entry's name now, by the way that was judged. */

@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 		if (dup2(in[0], 0) < 0 || dup2(out[1], 1) < 0)
 			err(1, "dup2");
 		close(in[0]), close(in[1]), close(out[0]), close(out[1]);
-		execv(argv[1], argv + 1);
+		execvp(argv[1], argv + 1);
 		err(1, "%s", argv[1]);
 	}
 	close(in[0]);

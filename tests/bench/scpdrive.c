@@ -6,71 +6,31 @@
  *
  * Knows SCP only as far as the happy path: any answer but OK ends the measurement with an error.
  */
+#include "drive.h"
+
 #include <err.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BLOCK = 128 << 10 };
 
 static unsigned char block[BLOCK];
 static size_t have_at, have_n; /* downloads: what was read and not yet used, in block */
-static int to, from;
-static pid_t child;
-
-static uint64_t now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void start(uid_t uid, gid_t gid, char **command)
-{
-	int in[2], out[2];
-	if (pipe(in) < 0 || pipe(out) < 0)
-		err(1, "pipe");
-	child = fork();
-	if (child < 0)
-		err(1, "fork");
-	if (child == 0) {
-		if (dup2(in[0], 0) < 0 || dup2(out[1], 1) < 0)
-			err(1, "dup2");
-		close(in[0]), close(in[1]), close(out[0]), close(out[1]);
-		if (setgroups(0, NULL) < 0 || setgid(gid) < 0 || setuid(uid) < 0)
-			err(1, "setuid");
-		execv(command[0], command);
-		err(1, "%s", command[0]);
-	}
-	close(in[0]);
-	close(out[1]);
-	to = in[1];
-	from = out[0];
-}
+static struct drive drive;
 
 static void put(const void *data, size_t n)
 {
-	for (const unsigned char *p = data; n > 0;) {
-		ssize_t wrote = write(to, p, n);
-		if (wrote < 0)
-			err(1, "write");
-		p += wrote;
-		n -= (size_t)wrote;
-	}
+	drive_put(&drive, data, n);
 }
 
 static void expect_ok(void)
 {
 	char c[256];
-	ssize_t n = read(from, c, sizeof(c) - 1);
+	ssize_t n = read(drive.from, c, sizeof(c) - 1);
 	if (n < 0)
 		err(1, "read");
 	if (n != 1 || c[0] != '\0') {
@@ -100,7 +60,7 @@ static void up(unsigned files, uint64_t size)
 
 static bool fill(void)
 {
-	ssize_t n = read(from, block, sizeof(block));
+	ssize_t n = read(drive.from, block, sizeof(block));
 	if (n < 0)
 		err(1, "read");
 	have_at = 0;
@@ -160,66 +120,25 @@ static void down(unsigned files, uint64_t size)
 		errx(1, "%u files instead of %u", got, files);
 }
 
-static void finish(uint64_t began)
-{
-	struct rusage usage;
-	int status;
-	close(to);
-	if (wait4(child, &status, 0, &usage) < 0)
-		err(1, "wait4");
-	uint64_t wall = now() - began;
-	close(from);
-	if (status != 0)
-		errx(1, "the command ended with status %d", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-	printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", wall, (uint64_t)usage.ru_utime.tv_sec * 1000000000u + (uint64_t)usage.ru_utime.tv_usec * 1000u,
-	       (uint64_t)usage.ru_stime.tv_sec * 1000000000u + (uint64_t)usage.ru_stime.tv_usec * 1000u);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return x < y ? -1 : x > y;
-}
-
-static void starts(unsigned rounds, uid_t uid, gid_t gid, char **command)
-{
-	uint64_t *times = calloc(rounds, sizeof(*times));
-	if (times == NULL)
-		err(1, "calloc");
-	for (unsigned i = 0; i < rounds; i++) {
-		uint64_t began = now();
-		start(uid, gid, command);
-		expect_ok();
-		times[i] = now() - began;
-		close(to);
-		if (waitpid(child, NULL, 0) < 0)
-			err(1, "waitpid");
-		close(from);
-	}
-	qsort(times, rounds, sizeof(*times), by_value);
-	printf("%" PRIu64 "\n", times[rounds / 2]);
-	free(times);
-}
-
 int main(int argc, char **argv)
 {
 	if (argc < 7)
 		errx(2, "usage: scpdrive up|down|start FILES SIZE UID GID COMMAND...");
 	unsigned files = (unsigned)strtoul(argv[2], NULL, 10);
 	uint64_t size = strtoull(argv[3], NULL, 10);
-	uid_t uid = (uid_t)strtoul(argv[4], NULL, 10);
-	gid_t gid = (gid_t)strtoul(argv[5], NULL, 10);
+	drive.uid = (unsigned)strtoul(argv[4], NULL, 10);
+	drive.gid = (unsigned)strtoul(argv[5], NULL, 10);
+	drive.command = argv + 6;
 
 	if (strcmp(argv[1], "start") == 0) {
-		starts(files > 0 ? files : 1, uid, gid, argv + 6);
+		drive_starts(&drive, files, expect_ok);
 		return 0;
 	}
-	uint64_t began = now();
-	start(uid, gid, argv + 6);
+	drive_start(&drive);
 	if (strcmp(argv[1], "up") == 0)
 		up(files, size);
 	else
 		down(files, size);
-	finish(began);
+	drive_finish(&drive);
 	return 0;
 }

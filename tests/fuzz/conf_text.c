@@ -62,6 +62,9 @@ static void check_policy(const struct policy *policy, unsigned lines)
 	must(policy->root != NULL && (policy->root[0] == '/' || strncmp(policy->root, "%h", 2) == 0));
 	must(strstr(policy->root, "/../") == NULL);
 	must(policy->protocols != 0);
+	must((policy->operations & ~(unsigned)OPERATION_ALL) == 0);
+	must(policy->rules[UPLOAD].permitted || ((policy->operations & ~(unsigned)(OPERATION_LIST | OPERATION_STAT)) == 0 && !policy->unique));
+	must(!policy->unique || (policy->operations == 0 && !policy->rules[DOWNLOAD].permitted));
 	check_patterns(&policy->users);
 	check_patterns(&policy->groups);
 	check_patterns(&policy->keys);

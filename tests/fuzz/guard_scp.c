@@ -298,6 +298,13 @@ static bool model_step(struct model *model, enum side lane, const struct step *s
 		REQUIRE(step->count != 0 || model->guard.blocked + model->guard.failed == 0);
 		model_hash(model, &step->count, sizeof(step->count));
 		return false;
+	case STEP_LOOK:
+	case STEP_TREE:
+	case STEP_SIZE:
+	case STEP_SETTLE:
+	case STEP_STILL:
+	case STEP_CLOSED:
+		REQUIRE(!"a step of SFTP's");
 	}
 	return false;
 }
@@ -399,6 +406,7 @@ static void model_setup(struct model *model, const uint8_t *data, bool bytes)
 			model->rules[count++] = rules[i];
 	model->policy = (struct policy){
 		.name = "fuzz",
+		.operations = OPERATION_ALL,
 		.delivery = data[1] & 1 ? DELIVERY_STREAM : DELIVERY_HOLD,
 		.on_block = data[1] & 2 ? ON_BLOCK_SKIP : ON_BLOCK_STOP,
 		.accept_unscannable = data[0] & 64 ? UNSCANNABLE_ALL : 0,

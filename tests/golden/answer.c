@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/path.h"
 #include "play.h"
 
 static bool answer_has(const char *answer, const char *word)
@@ -32,8 +33,9 @@ static bool answer_quoted(const char *answer, const char *word, char *to)
 
 struct place answer_place(const char *answer, const char *path, char *real, char *asked)
 {
-	struct place place = { .outside = answer_has(answer, "outside"), .hopeless = answer_has(answer, "hopeless") };
-	static const char *const kinds[] = { "lost", "absent", "file", "directory", "other" };
+	struct place place = { .outside = answer_has(answer, "outside"), .hopeless = answer_has(answer, "hopeless"), .login = answer_has(answer, "login"),
+			       .above = answer_has(answer, "above"), .unwritable = answer_has(answer, "unwritable"), .mode = 0644 };
+	static const char *const kinds[] = { "lost", "absent", "file", "directory", "other", "reserved" };
 	bool found = false;
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strncmp(answer, kinds[i], strlen(kinds[i])) == 0) {
@@ -44,14 +46,30 @@ struct place answer_place(const char *answer, const char *path, char *real, char
 		play_die("no such place: %s", answer);
 	if (place.kind == PLACE_LOST)
 		return place;
-	if (!answer_quoted(answer, " at ", real))
-		sprintf(real, "/srv/%s", path);
+	const char *size = strstr(answer, " size "), *mode = strstr(answer, " mode ");
+	if (size != NULL)
+		place.size = strtoull(size + 6, NULL, 10);
+	if (mode != NULL)
+		place.mode = (unsigned)strtoul(mode + 6, NULL, 8);
+	if (!answer_quoted(answer, " at ", real) && !path_join(real, PATH_BYTES_MAX, span_str("/srv"), span_str(path)))
+		play_die("the path is too long: %s", path);
 	place.real = span_str(real);
 	if (!place.outside && strncmp(real, "/srv/", 5) == 0)
 		place.path = span_str(real + 5);
 	if (answer_quoted(answer, " asked ", asked))
 		place.asked = span_str(asked);
 	return place;
+}
+
+uint8_t *answer_content(const char *answer, struct span *content)
+{
+	const char *at = strstr(answer, " holds ");
+	if (at == NULL)
+		return NULL;
+	at += strlen(" holds ");
+	uint8_t *bytes = play_unquote(&at, &content->n);
+	content->p = bytes;
+	return bytes;
 }
 
 struct finding answer_finding(const char *answer, unsigned need)
@@ -86,14 +104,19 @@ static const char *outcome_word(enum outcome outcome)
 char *show_record(const struct record *record)
 {
 	char *path = play_quote(record->path), *detail = play_quote(record->detail);
-	char *text = play_text("\trecords %s %s", record->event == RECORD_DIRECTORY ? "directory" : "file", outcome_word(record->outcome));
-	char *next;
+	static const char *const events[] = { [RECORD_FILE] = "file", [RECORD_DIRECTORY] = "directory", [RECORD_OPERATION] = "operation" };
+	bool operation = record->event == RECORD_OPERATION;
+	char *other = play_quote(record->other), *next;
+	char *text = play_text("\trecords %s%s%s %s", events[record->event], operation ? " " : "", operation ? action_word(record->action) : "", outcome_word(record->outcome));
 #define MORE(...) do { next = text; char *more = play_text(__VA_ARGS__); text = play_text("%s%s", next, more); free(next); free(more); } while (0)
 	if (record->reason != REASON_NONE)
 		MORE(" %s", reason_word(record->reason));
 	if (record->rule != NULL)
 		MORE(" %s", record->rule);
-	MORE(" %s %04o size %llu bytes %llu %s", path, record->mode, (unsigned long long)record->size, (unsigned long long)record->bytes, record->ref);
+	MORE(" %s", path);
+	if (record->other.n > 0)
+		MORE(" and %s", other);
+	MORE(" %04o size %llu bytes %llu %s", record->mode, (unsigned long long)record->size, (unsigned long long)record->bytes, record->ref);
 	if (record->type.n > 0)
 		MORE(" type %.*s", (int)record->type.n, (const char *)record->type.p);
 	if (record->virus.n > 0)
@@ -107,6 +130,7 @@ char *show_record(const struct record *record)
 		MORE(" detail %s", detail);
 #undef MORE
 	free(path);
+	free(other);
 	free(detail);
 	return text;
 }

@@ -5,64 +5,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "play.h"
+#include "player.h"
 
-enum { PLAY_STEPS_MAX = 2000000, PLAY_SHOWN = 40 };
-
-struct play_lane {
-	uint8_t *bytes;      /* exactly n, so that a read beyond is seen */
-	size_t n;
-	struct span left;
-	bool ended;
-};
-
-struct play {
-	const struct scene *scene;
-	const struct lines *body;
-	struct lines *out;
-	size_t at, answer;               /* the line that is played; where its answers are looked for */
-	struct guard *guard;
-	struct play_lane lane[SIDES];
-	uint8_t *spool;
-	size_t spooled, capacity;
-	struct {                         /* the movement that is under way */
-		const char *verb;
-		enum side to;
-		uint64_t count;
-		uint8_t shown[PLAY_SHOWN];
-	} move;
-	char *path[GUARD_DEPTH_MAX + 2]; /* of the folder at each depth */
-	char real[4200], asked[4200];
-	enum play_cut cut;
-	unsigned seed;
-	bool done;
-};
-
-static void play_line(struct play *play, char *line)
+void play_line(struct play *play, char *line)
 {
 	if (play->out->n == PLAY_LINES)
 		play_die("more happens than a script can hold");
 	play->out->at[play->out->n++] = line;
 }
 
-static const char *side_word(enum side side)
+const char *play_side(enum side side)
 {
 	return side == CLIENT ? "client" : "child";
 }
 
-static void play_settle(struct play *play)
+void play_settle(struct play *play)
 {
 	uint64_t n = play->move.count;
 	if (n == 0)
 		return;
 	char *shown = n > PLAY_SHOWN || strcmp(play->move.verb, "pads") == 0 ? play_text("%s", "") : play_quote(span_of(play->move.shown, (size_t)n));
 	const char *to = strcmp(play->move.verb, "holds") == 0 ? "" : play->move.to == CLIENT ? " to client" : " to child";
-	play_line(play, play_text("\t%s %llu%s%s%s", play->move.verb, (unsigned long long)n, to, shown[0] ? " " : "", shown));
+	char *where = play->sftp ? play_text(" of %u at %llu", play->move.slot, (unsigned long long)play->move.at) : play_text("%s", "");
+	play_line(play, play_text("\t%s %llu%s%s%s%s", play->move.verb, (unsigned long long)n, where, to, shown[0] ? " " : "", shown));
+	free(where);
 	free(shown);
 	play->move.count = 0;
 }
 
-static void play_move(struct play *play, const char *verb, enum side to, struct span bytes, uint64_t n)
+void play_move(struct play *play, const char *verb, enum side to, struct span bytes, uint64_t n)
 {
 	if (play->move.count > 0 && (strcmp(play->move.verb, verb) != 0 || play->move.to != to))
 		play_settle(play);
@@ -90,7 +61,7 @@ static const char *play_answer(struct play *play, const char *question, const ch
 }
 
 /* Writes down a question with its answer; frees the question. */
-static const char *play_ask(struct play *play, char *question, const char *otherwise)
+const char *play_ask(struct play *play, char *question, const char *otherwise)
 {
 	play_settle(play);
 	const char *answer = play_answer(play, question, otherwise);
@@ -99,7 +70,7 @@ static const char *play_ask(struct play *play, char *question, const char *other
 	return answer;
 }
 
-static uint64_t play_piece(struct play *play, uint64_t n)
+uint64_t play_piece(struct play *play, uint64_t n)
 {
 	if (play->cut == PLAY_WHOLE || n <= 1)
 		return n;
@@ -200,12 +171,14 @@ static void play_say(struct play *play, const struct step *step)
 {
 	char *quoted = play_quote(step->bytes);
 	play_settle(play);
-	play_line(play, play_text("\ttells %s %s", side_word(step->to), quoted));
+	play_line(play, play_text("\ttells %s %s", play_side(step->to), quoted));
 	free(quoted);
 }
 
 static bool play_step(struct play *play, enum side lane, const struct step *step)
 {
+	if (play->sftp && step->kind != STEP_SHUT && step->kind != STEP_DONE)
+		return sftp_play_step(play, lane, step);
 	switch (step->kind) {
 	case STEP_READ:
 		if (play->lane[lane].left.n > 0)
@@ -256,6 +229,13 @@ static bool play_step(struct play *play, enum side lane, const struct step *step
 		play_line(play, play_text("\tdone %llu", (unsigned long long)step->count));
 		play->done = true;
 		return false;
+	case STEP_LOOK:
+	case STEP_TREE:
+	case STEP_SIZE:
+	case STEP_SETTLE:
+	case STEP_STILL:
+	case STEP_CLOSED:
+		play_die("line %zu: a step of SFTP's", play->at);
 	}
 	return false;
 }
@@ -293,20 +273,27 @@ static void play_feed(struct play *play, enum side side, const uint8_t *bytes, s
 	lane->left = span_of(joined, left + n);
 }
 
-static void play_says(struct play *play, enum side side, const char *text)
+void play_say_bytes(struct play *play, enum side side, struct span bytes)
 {
-	size_t n;
-	uint8_t *bytes = play_unquote(&text, &n);
-	struct span rest = span_of(bytes, n);
-	if (*text != '\0')
-		play_die("something follows the quote: %s", text);
+	struct span rest = bytes;
+	if (play->sftp && side == CLIENT)
+		sftp_play_heard(play, bytes);
 	while (rest.n > 0) {
-		bool middle = n > 4096 && rest.n < n - 200 && rest.n > 1500;
+		bool middle = bytes.n > 4096 && rest.n < bytes.n - 200 && rest.n > 1500;
 		size_t most = middle || play->cut == PLAY_WHOLE ? rest.n : rest.n < 400 ? rest.n : 400;
 		struct span piece = span_take(&rest, middle && play->cut != PLAY_WHOLE ? 1021 : (size_t)play_piece(play, most));
 		play_feed(play, side, piece.p, piece.n);
 		play_run(play);
 	}
+}
+
+static void play_says(struct play *play, enum side side, const char *text)
+{
+	size_t n;
+	uint8_t *bytes = play_unquote(&text, &n);
+	if (*text != '\0')
+		play_die("something follows the quote: %s", text);
+	play_say_bytes(play, side, span_of(bytes, n));
 	free(bytes);
 }
 
@@ -316,6 +303,10 @@ static void play_input(struct play *play, const char *line)
 		play_says(play, CLIENT, line + 12);
 	} else if (strncmp(line, "child says ", 11) == 0) {
 		play_says(play, CHILD, line + 11);
+	} else if (play->sftp && strncmp(line, "client: ", 8) == 0) {
+		sftp_play_says(play, CLIENT, line + 8);
+	} else if (play->sftp && strncmp(line, "child: ", 7) == 0) {
+		sftp_play_says(play, CHILD, line + 7);
 	} else if (strcmp(line, "client ends") == 0 || strcmp(line, "child ends") == 0) {
 		guard_ended(play->guard, line[1] == 'l' ? CLIENT : CHILD);
 		play_run(play);
@@ -330,32 +321,52 @@ static void play_input(struct play *play, const char *line)
 	}
 }
 
+static struct play *play_begin(const struct scene *scene, const struct lines *body, enum play_cut cut, unsigned seed, struct lines *out)
+{
+	struct play *play = calloc(1, sizeof(*play));
+	struct guard_setup setup = scene->setup;
+	if (play == NULL)
+		abort();
+	*play = (struct play){ .scene = scene, .body = body, .out = out, .cut = cut, .seed = seed, .guard = malloc(sizeof(*play->guard)) };
+	if (scene->sftp)
+		setup.sftp = play->sftp = calloc(1, sizeof(*play->sftp));
+	if (play->guard == NULL || (scene->sftp && play->sftp == NULL))
+		abort();
+	guard_init(play->guard, &setup);
+	if (scene->operand != NULL)
+		guard_defer(play->guard, span_str(scene->operand));
+	if (scene->sftp)
+		sftp_play_begin(play);
+	return play;
+}
+
+static void play_end(struct play *play)
+{
+	for (size_t i = 0; i < sizeof(play->path) / sizeof(play->path[0]); i++)
+		free(play->path[i]);
+	sftp_play_end(play);
+	free(play->lane[CLIENT].bytes);
+	free(play->lane[CHILD].bytes);
+	free(play->spool);
+	free(play->guard);
+	free(play);
+}
+
 void play(const struct scene *scene, const struct lines *body, enum play_cut cut, unsigned seed, struct lines *out)
 {
-	struct play play = { .scene = scene, .body = body, .out = out, .cut = cut, .seed = seed };
-	play.guard = malloc(sizeof(*play.guard));
-	if (play.guard == NULL)
-		abort();
-	guard_init(play.guard, &scene->setup);
-	if (scene->operand != NULL)
-		guard_defer(play.guard, span_str(scene->operand));
-	for (play.at = 0; play.at < body->n; play.at++) {
-		const char *line = body->at[play.at];
+	struct play *play = play_begin(scene, body, cut, seed, out);
+	for (play->at = 0; play->at < body->n; play->at++) {
+		const char *line = body->at[play->at];
 		if (line[0] == '\t')
 			continue;
-		if (play.done) { /* what the script says after the end is missing in what happened */
-			play_line(&play, play_text("\t(after the end)"));
+		if (play->done) { /* what the script says after the end is missing in what happened */
+			play_line(play, play_text("\t(after the end)"));
 			break;
 		}
-		play_line(&play, play_text("%s", line));
-		play.answer = play.at + 1;
-		play_input(&play, line);
-		play_settle(&play);
+		play_line(play, play_text("%s", line));
+		play->answer = play->at + 1;
+		play_input(play, line);
+		play_settle(play);
 	}
-	for (size_t i = 0; i < sizeof(play.path) / sizeof(play.path[0]); i++)
-		free(play.path[i]);
-	free(play.lane[CLIENT].bytes);
-	free(play.lane[CHILD].bytes);
-	free(play.spool);
-	free(play.guard);
+	play_end(play);
 }

@@ -21,11 +21,14 @@ struct dialogue {
 struct scene {
 	struct guard_setup setup;
 	struct policy policy;
-	struct rule rules[PLAY_RULES];
-	const char *items[PLAY_RULES][PLAY_ITEMS];
+	struct rule rules[DIRECTIONS][PLAY_RULES];
+	const char *items[DIRECTIONS][PLAY_RULES][PLAY_ITEMS];
 	const char *lifted[PLAY_ITEMS];
 	const char *operand;   /* an operand refused before the start, or NULL */
 	uint64_t room;         /* of the spool */
+	bool sftp;             /* the words upload and download say for which way the rules are that follow */
+	bool greets;           /* the script has INIT and VERSION itself */
+	const char *extensions; /* that the child offers; NULL: all */
 	bool timing;           /* what happens depends on what arrives together: played whole only */
 };
 
@@ -47,6 +50,8 @@ void play(const struct scene *, const struct lines *body, enum play_cut, unsigne
 
 /* The place, finding or yes that a script's answer describes. path: where the name is when nothing else is said. */
 struct place answer_place(const char *answer, const char *path, char *real, char *asked);
+/* What a file that stands there holds, by `holds "…"`: in *content, which the caller frees by what is returned; or NULL. */
+uint8_t *answer_content(const char *answer, struct span *content);
 struct finding answer_finding(const char *answer, unsigned need);
 
 /* The record as one line. */

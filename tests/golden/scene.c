@@ -56,8 +56,8 @@ static uint64_t scene_number(const char *text)
 static void scene_rule(struct scene *scene, char *line)
 {
 	struct ruleset *set = &scene->policy.rules[scene->setup.direction];
-	struct rule *rule = &scene->rules[set->count];
-	const char **items = scene->items[set->count++];
+	struct rule *rule = &scene->rules[scene->setup.direction][set->count];
+	const char **items = scene->items[scene->setup.direction][set->count++];
 	char *says = strstr(line, " says ");
 	if (set->count > PLAY_RULES)
 		play_die("too many rules");
@@ -89,6 +89,9 @@ static void scene_rule(struct scene *scene, char *line)
 	} else if (strcmp(condition, "larger") == 0) {
 		rule->conditions = CONDITION_LARGER;
 		rule->larger_than = scene_number(line);
+	} else if (strcmp(condition, "smaller") == 0) {
+		rule->conditions = CONDITION_SMALLER;
+		rule->smaller_than = scene_number(line);
 	} else if (strcmp(condition, "mode") == 0) {
 		rule->conditions = CONDITION_MODE;
 		rule->mode = (unsigned)strtoul(line, NULL, 8);
@@ -109,11 +112,43 @@ static bool scene_value(char *words, const char *name, char **value)
 	return true;
 }
 
+/* What only SFTP has. False: not one of these. */
+static bool scene_sftp_setting(struct scene *scene, char *words)
+{
+	struct policy *policy = &scene->policy;
+	char *value;
+	if (strcmp(words, "sftp") == 0) {
+		scene->sftp = true;
+		scene->setup.root = scene->setup.start = span_str("/srv");
+	} else if (strcmp(words, "greets itself") == 0) {
+		scene->greets = true;
+	} else if (strcmp(words, "unique names") == 0) {
+		policy->unique = true;
+	} else if (strcmp(words, "no uploads") == 0) {
+		policy->rules[UPLOAD].permitted = false;
+	} else if (strcmp(words, "no downloads") == 0) {
+		policy->rules[DOWNLOAD].permitted = false;
+	} else if (scene_value(words, "child offers", &value)) {
+		scene->extensions = value;
+	} else if (scene_value(words, "begins in", &value)) {
+		scene->setup.start = span_str(value);
+	} else if (scene_value(words, "operations", &value)) {
+		policy->operations = 0;
+		for (char *word; (word = scene_word(&value)) != NULL;)
+			policy->operations |= operation_bit(span_str(word));
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void scene_setting(struct scene *scene, char *words)
 {
 	struct guard_setup *setup = &scene->setup;
 	struct policy *policy = &scene->policy;
 	char *value;
+	if (scene_sftp_setting(scene, words))
+		return;
 	if (strcmp(words, "upload") == 0 || strcmp(words, "download") == 0)
 		setup->direction = words[0] == 'u' ? UPLOAD : DOWNLOAD;
 	else if (strcmp(words, "hold") == 0 || strcmp(words, "stream") == 0)
@@ -155,8 +190,10 @@ void scene_read(struct scene *scene, const struct lines *head)
 {
 	memset(scene, 0, sizeof(*scene));
 	scene->policy.name = "golden";
+	scene->policy.operations = OPERATION_ALL;
 	scene->policy.rules[UPLOAD].permitted = scene->policy.rules[DOWNLOAD].permitted = true;
-	scene->policy.rules[UPLOAD].rules = scene->policy.rules[DOWNLOAD].rules = scene->rules;
+	scene->policy.rules[UPLOAD].rules = scene->rules[UPLOAD];
+	scene->policy.rules[DOWNLOAD].rules = scene->rules[DOWNLOAD];
 	scene->room = UINT64_MAX;
 	scene->setup = (struct guard_setup){ .policy = &scene->policy, .session = "s", .hold_limit = UINT64_MAX, .audit_refuse = true };
 	for (size_t i = 0; i < head->n; i++) {

@@ -25,6 +25,14 @@ def ends(records):
     return [r for r in records if get(r, 'event.action') == 'session-end']
 
 
+def protocol(record):
+    return get(record, 'network.protocol')
+
+
+def operations(records, action):
+    return [r for r in records if get(r, 'event.action') == action]
+
+
 def path(record):
     """The path as bytes, recovered where it is not UTF-8."""
     raw = get(record, 'xferwarden.path_hex')

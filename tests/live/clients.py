@@ -33,8 +33,8 @@ class Client:
     def at(self, gate):
         return f'{self.live.user}@127.0.0.1'
 
-    def run(self, argv, cwd, timeout=120):
-        return w.run(argv, cwd=cwd, env=self.env(), timeout=timeout)
+    def run(self, argv, cwd, timeout=120, data=None):
+        return w.run(argv, cwd=cwd, env=self.env(), timeout=timeout, data=data)
 
     def quote(self, path):
         return shlex.quote(text(path))

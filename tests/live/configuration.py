@@ -35,10 +35,10 @@ def fill(text, values):
     return text
 
 
-def policy(body, name='live', root='%h', more=''):
+def policy(body, name='live', root='%h', more='', protocols="'scp'"):
     return f'''policy '{name}' {{
   user      = {{'{{user}}'}}
-  protocols = {{'scp'}}
+  protocols = {{{protocols}}}
   root      = '{root}'
 {more}{body}}}
 '''
@@ -67,3 +67,49 @@ def stream(live):
   }
 '''
     return whole(live, 'stream', policy(f"  upload {rules}  download {rules}", more="  delivery  = 'stream'\n"))
+
+
+EVERYTHING = "  operations = {'list', 'stat', 'mkdir', 'rename', 'remove', 'attributes', 'link', 'replace'}\n"
+BOTH = "'scp', 'sftp'"
+
+
+def both(body, more='', **how):
+    """A policy for both protocols that permits all operations."""
+    return policy(body, more=EVERYTHING + more, protocols=BOTH, **how)
+
+
+def table(live):
+    """Every kind of rule, in both directions."""
+    rules = """
+    allow 'site'        { path = {'**/public_html/**'} }
+    block 'logs'        { path = {'**/logs/**'} }
+    block 'executables' { type = {'application/x-executable', 'application/x-pie-executable', 'application/x-sharedlib', 'application/x-dosexec'} }
+    block 'disguised'   { type_mismatch = true }
+    block 'malware'     { virus = {'*'} }
+    block 'unseen'      { unscannable = {'encrypted'} }
+    block 'huge'        { larger_than = '1M' }
+    block 'runnable'    { mode = '0111' }
+    watch 'archives'    { type = {'application/zip'} }
+    watch 'odd'         { name = {'*.odd'} }
+"""
+    return whole(live, 'table', both(f"""
+  upload   {{ block 'scripts' {{ name = {{'*.php'}} }} {rules}  }}
+  download {{ block 'keys' {{ name = {{'*.key'}} }} {rules}  }}
+""", more="  on_block = 'skip'\n"))
+
+
+def sftp_path(live):
+    return whole(live, 'sftp-path', both("""
+  upload   { block 'never' { name = {'*.never'} } }
+  download { block 'never' { path = {'**/never/**'} } }
+"""))
+
+
+def sftp_type(live):
+    rules = "{ block 'programs' { type = {'application/x-dosexec'} } }\n"
+    return whole(live, 'sftp-type', both(f'  upload {rules}  download {rules}'))
+
+
+def sftp_virus(live):
+    rules = "{ block 'malware' { virus = {'*'} } }\n"
+    return whole(live, 'sftp-virus', both(f'  upload {rules}  download {rules}'))

@@ -45,7 +45,7 @@ def main():
     loader = unittest.TestLoader()
     if options.bare:
         os.environ.pop('XFERWARDEN_BUILD', None)
-        options.module, options.k = ['test_transparency'], ['Bare*' + k for k in options.k or ['']]
+        options.module, options.k = options.module or ['test_transparency', 'test_sftp_transparency'], ['Bare*' + k for k in options.k or ['']]
     if options.k:
         loader.testNamePatterns = [f'*{k}*' for k in options.k]
     start = time.monotonic()

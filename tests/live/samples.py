@@ -1,5 +1,6 @@
 """Contents that rules are about."""
 import gzip
+import hashlib
 import io
 import os
 import zipfile
@@ -60,3 +61,7 @@ def encrypted_zip(folder):
     os.unlink(folder + '/secret.txt')
     os.unlink(folder + '/secret.zip')
     return data
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()

@@ -316,6 +316,102 @@ Test(audit_format, cut_records_say_so)
 	}
 }
 
+/* --- what was done to names --- */
+
+static const struct {
+	enum action action;
+	enum entry_kind kind;
+	enum outcome outcome;
+	const char *path, *other;
+	const char *word, *type, *file_type; /* file_type NULL: not said */
+	const char *new_path, *target;       /* NULL: not said */
+	const char *message;
+} operations[] = {
+	{ ACTION_REMOVE, ENTRY_NAME, OUTCOME_ALLOWED, "/srv/a.txt", "", "remove", "deletion", NULL, NULL, NULL, "removal of \"a.txt\" by bob allowed" },
+	{ ACTION_REMOVE, ENTRY_FILE, OUTCOME_FAILED, "/srv/a.txt", "", "remove", "error", "file", NULL, NULL, "removal of \"a.txt\" by bob failed: child" },
+	{ ACTION_REMOVE_FOLDER, ENTRY_NAME, OUTCOME_ALLOWED, "/srv/d", "", "folder-remove", "deletion", "dir", NULL, NULL,
+	  "removal of folder \"d\" by bob allowed" },
+	{ ACTION_RENAME, ENTRY_FILE, OUTCOME_ALLOWED, "/srv/a", "/srv/in/b", "rename", "change", "file", "/srv/in/b", NULL,
+	  "renaming of \"a\" to \"/srv/in/b\" by bob allowed" },
+	{ ACTION_RENAME, ENTRY_DIRECTORY, OUTCOME_BLOCKED, "/srv/a", "/srv/b.php", "rename", "denied", "dir", "/srv/b.php", NULL,
+	  "renaming of \"a\" to \"/srv/b.php\" by bob blocked by rule \"scripts\"" },
+	{ ACTION_HARD_LINK, ENTRY_FILE, OUTCOME_ALLOWED, "/srv/a", "/srv/b", "hard-link", "creation", "file", "/srv/b", NULL,
+	  "hard link to \"a\" as \"/srv/b\" by bob allowed" },
+	{ ACTION_SYMBOLIC_LINK, ENTRY_NAME, OUTCOME_ALLOWED, "/srv/l", "../x", "symbolic-link", "creation", "symlink", NULL, "../x",
+	  "symbolic link \"l\" to \"../x\" by bob allowed" },
+	{ ACTION_SYMBOLIC_LINK, ENTRY_FILE, OUTCOME_BLOCKED, "/srv/l", "", "symbolic-link", "denied", "symlink", NULL, NULL,
+	  "symbolic link \"l\" by bob blocked by rule \"scripts\"" },
+	{ ACTION_ATTRIBUTES, ENTRY_FILE, OUTCOME_ALLOWED, "/srv/a", "", "attributes", "change", "file", NULL, NULL,
+	  "change of attributes of \"a\" by bob allowed" },
+};
+
+static void expect_or_absent(yajl_val root, const char *name, const char *wanted)
+{
+	if (wanted)
+		expect_text(root, name, wanted);
+	else
+		expect_absent(root, name);
+}
+
+Test(audit_format, operations_on_names)
+{
+	struct record_session s = session;
+	s.protocol = PROTOCOL_SFTP;
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		const char *path = operations[i].path;
+		struct record r = {
+			.event = RECORD_OPERATION, .action = operations[i].action, .kind = operations[i].kind, .outcome = operations[i].outcome,
+			.reason = operations[i].outcome == OUTCOME_BLOCKED ? REASON_RULE : operations[i].outcome == OUTCOME_FAILED ? REASON_CHILD : REASON_NONE,
+			.rule = operations[i].outcome == OUTCOME_BLOCKED ? "scripts" : NULL, .path = bytes_of(path), .name = bytes_of(strrchr(path, '/') + 1),
+			.other = bytes_of(operations[i].other), .has_announced = true, .mode = 0640, .size = 5, .ref = "1-2",
+		};
+		yajl_val root = format(&s, &r, AUDIT_LINE_MAX);
+		expect_text(root, "event.action", operations[i].word);
+		expect_item(root, "event.category", 0, "file");
+		expect_item(root, "event.type", 0, operations[i].type);
+		expect_text(root, "network.protocol", "sftp");
+		expect_text(root, "message", operations[i].message);
+		expect_text(root, "file.path", path);
+		expect_text(root, "file.mode", "0640");
+		expect_or_absent(root, "file.type", operations[i].file_type);
+		expect_or_absent(root, "xferwarden.new_path", operations[i].new_path);
+		expect_or_absent(root, "file.target_path", operations[i].target);
+		static const char *const absent[] = { "file.size", "xferwarden.announced", "xferwarden.bytes", "xferwarden.direction", "xferwarden.new_path_hex",
+			"xferwarden.target_path_hex", "xferwarden.truncated", "process.command_line" };
+		for (size_t k = 0; k < sizeof(absent) / sizeof(absent[0]); k++)
+			expect_absent(root, absent[k]);
+		yajl_tree_free(root);
+	}
+}
+
+/* Two paths of the longest kind: whatever is in them, their bytes are all there. */
+Test(audit_format, two_longest_paths)
+{
+	static const uint8_t fills[] = { 'x', '"', 0xff, 0x01 };
+	for (size_t i = 0; i < 2 * sizeof(fills); i++) {
+		static char path[4095], other[4095];
+		memset(path, fills[i / 2], sizeof(path));
+		memset(other, fills[i / 2], sizeof(other));
+		path[0] = other[0] = '/';
+		other[4094] = 'o';
+		bool link = i % 2;
+		struct record r = { .event = RECORD_OPERATION, .action = link ? ACTION_SYMBOLIC_LINK : ACTION_RENAME, .outcome = OUTCOME_ALLOWED,
+				    .path = span_of(path, sizeof(path)), .name = span_of(path + 1, sizeof(path) - 1), .other = span_of(other, sizeof(other)) };
+		yajl_val root = format(&session, &r, AUDIT_LINE_MAX);
+		const char *names[2][2] = { { "file.path", "xferwarden.path_hex" },
+			{ link ? "file.target_path" : "xferwarden.new_path", link ? "xferwarden.target_path_hex" : "xferwarden.new_path_hex" } };
+		for (size_t k = 0; k < 2; k++) {
+			const char *text = YAJL_GET_STRING(member(root, names[k][0])), *hex = YAJL_GET_STRING(member(root, names[k][1]));
+			cr_assert(text, "%s", names[k][0]);
+			if (fills[i / 2] == 'x')
+				cr_expect_eq(strlen(text), sizeof(path), "%s: %zu", names[k][0], strlen(text));
+			else
+				cr_expect(hex && strlen(hex) == 2 * sizeof(path), "%#x: %s", fills[i / 2], names[k][1]);
+		}
+		yajl_tree_free(root);
+	}
+}
+
 static uint64_t seed = 0x853c49e6748fea9b;
 
 static unsigned random_below(unsigned n)
@@ -350,7 +446,9 @@ Test(audit_format, anything_in_any_size)
 		if (round % 5 == 0)
 			s.policy = s.id = long_text;
 		struct record r = upload();
-		r.event = round % 5;
+		r.event = round % 6;
+		r.action = random_below(ACTIONS);
+		r.other = anything(4095);
 		r.outcome = round % 3;
 		r.path = anything(4095);
 		r.name = anything(4095);

@@ -376,6 +376,38 @@ Test(audit_target, journald_datagram)
 	close(journal);
 }
 
+/* Both names of an operation, byte for byte, under the name that says what the second one is. */
+Test(audit_target, journald_operations)
+{
+	int journal = listen_at(place);
+	cr_assert_eq(audit_open(&audit, AUDIT_TO_JOURNALD, place), 0);
+	for (enum action action = 0; action < ACTIONS; action++) {
+		struct record r = blocked();
+		bool paths[3] = { false };
+		r.event = RECORD_OPERATION;
+		r.action = action;
+		r.other = action == ACTION_REMOVE ? span_of(NULL, 0) : span_of("/x\ny", 4);
+		cr_assert_eq(audit_write(&audit, &r), 0);
+		ssize_t n = receive(journal);
+		cr_assert_gt(n, 0);
+		struct span in = span_of(datagram, (size_t)n);
+		for (bool more = true; more;) {
+			static const char *const names[] = { "XFERWARDEN_PATH", "XFERWARDEN_NEW_PATH", "XFERWARDEN_TARGET_PATH" };
+			struct field field;
+			more = field_take(&in, &field);
+			for (size_t i = 0; i < 3; i++)
+				if (strcmp(field.name, names[i]) == 0)
+					paths[i] = span_equal(span_of(field.value, field.n), i == 0 ? r.path : r.other);
+			if (strcmp(field.name, "XFERWARDEN_ACTION") == 0)
+				cr_expect(span_is(span_of(field.value, field.n), action_word(action)));
+		}
+		cr_expect(paths[0], "%s", action_word(action));
+		cr_expect_eq(paths[1], action != ACTION_SYMBOLIC_LINK && action != ACTION_REMOVE, "%s", action_word(action));
+		cr_expect_eq(paths[2], action == ACTION_SYMBOLIC_LINK, "%s", action_word(action));
+	}
+	close(journal);
+}
+
 Test(audit_target, journald_memfd_for_what_is_too_large)
 {
 	struct record l = longest();

@@ -42,6 +42,7 @@ Test(conf_conf, defaults)
 	cr_expect_str_eq(p->root, "%h");
 	cr_expect(p->users.count == 0 && p->groups.count == 0 && p->keys.count == 0 && p->from_count == 0 && p->login_files.count == 0);
 	cr_expect(p->protocols == (PROTOCOL_SCP | PROTOCOL_SFTP) && p->delivery == DELIVERY_HOLD && p->on_block == ON_BLOCK_STOP);
+	cr_expect(p->operations == (OPERATION_ALL & ~OPERATION_LINK) && !p->unique);
 	cr_expect(p->accept_unscannable == 0 && p->idle_timeout == 600 && p->line == 1);
 	cr_expect(p->rules[UPLOAD].permitted && p->rules[UPLOAD].count == 0 && !p->rules[DOWNLOAD].permitted);
 	conf_free(&c);
@@ -100,6 +101,50 @@ Test(conf_conf, policy)
 	cr_expect(p->protocols == PROTOCOL_SFTP && p->delivery == DELIVERY_STREAM && p->on_block == ON_BLOCK_SKIP && p->idle_timeout == 0);
 	cr_expect_eq(p->accept_unscannable, UNSCANNABLE_ENCRYPTED | UNSCANNABLE_SCANNER_BLIND);
 	conf_free(&c);
+}
+
+Test(conf_conf, operations)
+{
+	enum {
+		LOOK = OPERATION_LIST | OPERATION_STAT,
+		CHANGE = OPERATION_MKDIR | OPERATION_RENAME | OPERATION_REMOVE | OPERATION_ATTRIBUTES | OPERATION_REPLACE,
+	};
+	static const struct {
+		const char *policy;
+		unsigned operations;
+		bool unique;
+	} rows[] = {
+		{ "upload { } download { }", LOOK | CHANGE, false },
+		{ "upload { block 'b' { name = {'a'} } }", LOOK | CHANGE, false },
+		{ "download { }", LOOK, false },
+		{ "", LOOK, false },
+		{ "access = 'full' upload { } download { }", LOOK | CHANGE, false },
+		{ "access = 'full' download { }", LOOK, false },
+		{ "access = 'full' operations = {'stat'} upload { }", OPERATION_STAT, false },
+		{ "access = 'read-only' download { }", LOOK, false },
+		{ "access = 'read-only'", LOOK, false },
+		{ "access = 'upload-only' upload { }", LOOK | CHANGE, false },
+		{ "access = 'drop-box' upload { }", 0, true },
+		{ "upload { allow 'a' { name = {'a'} } } access = drop-box", 0, true },
+		{ "operations = list download { }", OPERATION_LIST, false },
+		{ "operations = {'list', 'stat'} upload { }", LOOK, false },
+		{ "operations = {'mkdir'} upload { }", OPERATION_MKDIR, false },
+		{ "operations = {'rename'} upload { }", OPERATION_RENAME, false },
+		{ "operations = {'remove'} upload { }", OPERATION_REMOVE, false },
+		{ "operations = {'attributes'} upload { }", OPERATION_ATTRIBUTES, false },
+		{ "operations = {'link'} upload { }", OPERATION_LINK, false },
+		{ "operations = {'replace'} upload { }", OPERATION_REPLACE, false },
+		{ "upload { } operations = {'replace', 'link', 'attributes', 'remove', 'rename', 'mkdir', 'stat', 'list'}", OPERATION_ALL, false },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[256];
+		struct conf c;
+		snprintf(text, sizeof(text), "policy 'p' { root = '/' %s }", rows[i].policy);
+		load(&c, text);
+		cr_expect_eq(c.policies[0].operations, rows[i].operations, "%s: %#x", rows[i].policy, c.policies[0].operations);
+		cr_expect_eq(c.policies[0].unique, rows[i].unique, "%s", rows[i].policy);
+		conf_free(&c);
+	}
 }
 
 Test(conf_conf, rules_in_order)

@@ -48,15 +48,57 @@ Test(conf_rule, policies)
 		{ "policy 'p' { upload { } }", "1: the policy has no 'root'; root = '/' would put everything within reach\n" },
 		{ "policy 'it\\'s' { root = '/' upload { } }", "1: 'it's': a name is printable ASCII without quotes and backslashes\n" },
 		{ "policy '' { root = '/' upload { } }", "1: '': a name can't be empty\n" },
-		{ "policy 'p' { root = '/' }", "1: warning: the policy names neither 'upload' nor 'download' and so permits nothing\n" },
+		{ "policy 'p' { root = '/' }", "1: warning: the policy names neither 'upload' nor 'download' and so permits no transfer\n" },
 		{ "policy 'p' { root = '/' accept_unscannable = {'timeout'}\n download { block 'b' { unscannable = {'timeout', 'encrypted'} } } }",
 		  "1: warning: block 'b' in line 2 refuses some of what is accepted here; the block wins\n" },
 		{ "policy 'a' { root = '/' upload { } }\npolicy 'b' { root = '/' user = {'x'} upload { } }",
 		  "2: warning: policy 'b' is never reached: 'a' in line 1 is for everybody\n" },
 		{ "policy 'a' { root = '/' user = {'*'} protocols = {'scp'} upload { } }\npolicy 'b' { root = '/' upload { } }\npolicy 'c' { root = '/' upload { } }",
 		  "3: warning: policy 'c' is never reached: 'b' in line 2 is for everybody\n" },
-		{ "policy 'a' { root = '/' user = {'x'}\n protocols = {'sftp'} upload { } }", "2: warning: SFTP is not served yet: by this policy nobody can transfer\n" },
+		{ "policy 'a' { root = '/' user = {'x'}\n protocols = {'sftp'} upload { } }", "" },
+		{ "policy 'a' { root = '/' protocols = {'sftp'}\n on_block = 'skip' upload { } }",
+		  "2: warning: 'on_block' is about SCP: over SFTP a refusal never ends the session\n" },
+		{ "policy 'a' { root = '/' protocols = {'scp', 'sftp'}\n on_block = 'skip' upload { } }", "" },
 		{ "policy 'a' { root = '/' from = {'0.0.0.0/0'} upload { } }\npolicy 'b' { root = '/' upload { } }", "" },
+	};
+	EXPECT_ROWS(rows);
+}
+
+Test(conf_rule, operations_and_access)
+{
+#define O "policy 'p' { root = '/r'\n"
+#define WORDS "the words known here are list, stat, mkdir, rename, remove, attributes, link, replace\n"
+#define CHANGES "it needs upload { }: without that a policy changes nothing\n"
+	static const struct expect rows[] = {
+		{ O "operations = {'list',\n'chmod', 'List', ''} upload { } }", "3: 'chmod': " WORDS "3: 'List': " WORDS "3: '': " WORDS },
+		{ O "operations = {'list',\n'stat', 'list'} upload { } }", "3: 'list' is twice in the list\n" },
+		{ O "operations = {} upload { } }", "2: the list of 'operations' is empty\n" },
+		{ O "operations = {'list', 'stat'} download { } }", "" },
+		{ O "operations = {'list', 'mkdir', 'rename',\n'remove', 'attributes',\n'link', 'replace'} download { } }",
+		  "2: 'mkdir': " CHANGES "2: 'rename': " CHANGES "3: 'remove': " CHANGES "3: 'attributes': " CHANGES "4: 'link': " CHANGES "4: 'replace': " CHANGES },
+		{ O "operations = {'mkdir'} }", "1: warning: the policy names neither 'upload' nor 'download' and so permits no transfer\n2: 'mkdir': " CHANGES },
+		{ O "access = 'readonly' upload { } }", "2: 'readonly': 'access' is 'full', 'read-only', 'upload-only' or 'drop-box'\n" },
+		{ O "access = {'full'} upload { } }", "2: 'access' takes one value, not a list\n" },
+		{ O "access = 'read-only' download { } }", "" },
+		{ O "access = 'read-only' }", "1: warning: the policy names neither 'upload' nor 'download' and so permits no transfer\n" },
+		{ O "access = 'read-only' upload { } }", "2: 'read-only': the policy has a section 'upload', which contradicts that\n" },
+		{ O "upload { } download { }\naccess = 'read-only' }", "3: 'read-only': the policy has a section 'upload', which contradicts that\n" },
+		{ O "access = 'upload-only' upload { } }", "" },
+		{ O "access = 'upload-only' upload { } download { } }", "2: 'upload-only': the policy has a section 'download', which contradicts that\n" },
+		{ O "access = 'upload-only' download { } }",
+		  "2: 'upload-only': the policy has a section 'download', which contradicts that\n2: 'upload-only': it needs upload { }\n" },
+		{ O "access = 'drop-box' upload { } }", "" },
+		{ O "access = 'drop-box' upload { } download { } }", "2: 'drop-box': the policy has a section 'download', which contradicts that\n" },
+		{ O "access = 'drop-box' }",
+		  "1: warning: the policy names neither 'upload' nor 'download' and so permits no transfer\n2: 'drop-box': it needs upload { }\n" },
+		{ O "access = 'full'\noperations = {'list'} upload { } }", "" },
+		{ O "access = 'drop-box'\noperations = {'stat'} upload { } }", "3: 'operations' contradicts access = 'drop-box', which says what is permitted\n" },
+		{ O "operations = {'list'}\naccess = 'read-only' download { } }", "2: 'operations' contradicts access = 'read-only', which says what is permitted\n" },
+		{ O "operations = {'list', 'stat', 'mkdir', 'rename', 'remove', 'attributes', 'replace'}\naccess = 'upload-only' upload { } }",
+		  "2: 'operations' contradicts access = 'upload-only', which says what is permitted\n" },
+		/* A name that nobody knows may have been meant for what is missing. */
+		{ O "access = 'drop-box'\nuplod { } }", "3: 'uplod' is unknown in policy; did you mean 'upload'?\n" },
+		{ O "operations = {'mkdir'}\nuplod { } }", "3: 'uplod' is unknown in policy; did you mean 'upload'?\n" },
 	};
 	EXPECT_ROWS(rows);
 }

@@ -128,7 +128,7 @@ Test(conf_syntax, habits)
 		{ "scp_program = /usr/bin/scp;\nspool { memory = 1X; }",
 		  NONE "1: no ';' is needed here\n2: no ';' is needed here\n2: '1X': a size is written in digits with an optional K, M, G or T, like 64M\n" },
 		{ "policy 'p' { root = '/r';; }; download { }", "1: no ';' is needed here\n1: 'download' is unknown here; it belongs in policy\n"
-		                                               "1: warning: the policy names neither 'upload' nor 'download' and so permits nothing\n" },
+		                                               "1: warning: the policy names neither 'upload' nor 'download' and so permits no transfer\n" },
 		{ "audit { to = {'syslog'; 'nowhere'} }", NONE "1: no ';' is needed here\n1: 'nowhere': records go to 'syslog', 'journald' or 'file:/…'\n" },
 		{ "audit { to = ['syslog', 'nowhere'] }",
 		  NONE "1: lists and sections stand in { }\n1: 'nowhere': records go to 'syslog', 'journald' or 'file:/…'\n" },

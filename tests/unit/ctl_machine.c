@@ -35,13 +35,13 @@ static void run(const char *command, const char *name)
 /* Everything is there, and for everybody. */
 static void set_up(void)
 {
-	static const char *const files[] = { "conf", "scp", "inspector", "inspector-clamav", "database/daily.cvd", "log/audit" };
+	static const char *const files[] = { "conf", "scp", "sftp-server", "inspector", "inspector-clamav", "database/daily.cvd", "log/audit" };
 	umask(0);
 	strcpy(folder, "/tmp/machine-XXXXXX");
 	cr_assert(mkdtemp(folder) && chmod(folder, 0755) == 0);
 	cr_assert(mkdir(at("database"), 0755) == 0 && mkdir(at("spool"), 01733) == 0 && mkdir(at("log"), 0755) == 0);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		int fd = open(at(files[i]), O_WRONLY | O_CREAT | O_CLOEXEC, i == 5 ? 0666 : 0755);
+		int fd = open(at(files[i]), O_WRONLY | O_CREAT | O_CLOEXEC, strncmp(files[i], "log", 3) == 0 ? 0666 : 0755);
 		cr_assert_geq(fd, 0);
 		close(fd);
 	}
@@ -62,13 +62,18 @@ TestSuite(ctl_machine, .init = set_up, .fini = tear_down, .timeout = 30);
 static const struct rule typed[] = { { .name = "t", .conditions = CONDITION_TYPE } };
 static const struct rule scanned[] = { { .name = "t", .conditions = CONDITION_TYPE }, { .name = "v", .conditions = CONDITION_VIRUS } };
 
+static unsigned protocols = PROTOCOL_SCP | PROTOCOL_SFTP; /* of the one policy */
+
 /* The warnings, with "@" for the folder. */
 static const char *warned(enum conf_engine engine, const struct rule *rules, size_t count)
 {
-	static char conf_path[160], scp[160], inspector[160], database[160], spool[160], log[160], clamd[160];
+	static char conf_path[160], scp[160], sftp[160], inspector[160], database[160], spool[160], log[160], clamd[160];
 	static char text[4096];
-	struct policy policy = { .rules = { [UPLOAD] = { .permitted = true, .rules = rules, .count = count } } };
-	struct conf conf = { .scp_program = strcpy(scp, at("scp")), .inspector_program = strcpy(inspector, at("inspector")), .policies = &policy, .policy_count = 1 };
+	struct policy policy = { .protocols = protocols, .rules = { [UPLOAD] = { .permitted = true, .rules = rules, .count = count } } };
+	struct conf conf = { .policies = &policy, .policy_count = 1 };
+	conf.scp_program = strcpy(scp, at("scp"));
+	conf.sftp_server_program = strcpy(sftp, at("sftp-server"));
+	conf.inspector_program = strcpy(inspector, at("inspector"));
 	conf.audit.to[conf.audit.count++] = (struct conf_audit_target){ .kind = AUDIT_SYSLOG };
 	conf.audit.to[conf.audit.count++] = (struct conf_audit_target){ .kind = AUDIT_FILE, .path = strcpy(log, at("log/audit")) };
 	conf.scanner.engine = engine;
@@ -112,6 +117,9 @@ Test(ctl_machine, one_thing_is_missing)
 		{ "chmod 744 $1", "scp", "scp_program @/scp: users can't execute it (chmod 755)\n" },
 		{ "mv $1 $1-not", "scp", "scp_program @/scp: No such file or directory\n" },
 		{ "rm $1 && mkdir $1", "scp", "scp_program @/scp: it is no regular file\n" },
+		{ "rm $1", "sftp-server", "sftp_server_program @/sftp-server: No such file or directory\n" },
+		{ "chmod 711 $1", "sftp-server", "" },
+		{ "chmod 750 $1", "sftp-server", "sftp_server_program @/sftp-server: users can't execute it (chmod 755)\n" },
 		{ "rm $1", "inspector", "inspector_program @/inspector: No such file or directory\n" },
 		{ "rm $1", "inspector-clamav", "inspector @/inspector-clamav: No such file or directory\n" },
 		{ "rm $1", "database/daily.cvd", "database @/database: no signatures there (run freshclam)\n" },
@@ -145,6 +153,13 @@ Test(ctl_machine, what_no_rule_needs_may_be_missing)
 	run("rm $1", "inspector-clamav");
 	cr_expect_str_eq(TYPED, "");
 	cr_expect_str_eq(ASKED, "");
+	run("rm $1", "sftp-server");
+	protocols = PROTOCOL_SCP;
+	cr_expect_str_eq(TYPED, "");
+	run("touch $1 && chmod 755 $1", "sftp-server");
+	run("rm $1", "scp");
+	protocols = PROTOCOL_SFTP;
+	cr_expect_str_eq(TYPED, "");
 	run("rmdir $1", "spool");
 	run("rm $1", "inspector");
 	cr_expect_str_eq(warned(ENGINE_LIBCLAMAV, NULL, 0), "");
@@ -164,6 +179,7 @@ Test(ctl_machine, a_folder_on_the_way)
 	cr_assert_eq(chmod(folder, 0700), 0);
 	cr_expect_str_eq(TYPED, "users can't enter @ (chmod o+x)\n"
 	                        "scp_program @/scp: users can't enter @ (chmod o+x)\n"
+	                        "sftp_server_program @/sftp-server: users can't enter @ (chmod o+x)\n"
 	                        "inspector_program @/inspector: users can't enter @ (chmod o+x)\n"
 	                        "spool folder @/spool: users can't enter @ (chmod o+x)\n");
 }
@@ -173,6 +189,7 @@ Test(ctl_machine, more_than_one_thing)
 	run("rm -r $1*", "");
 	cr_expect_str_eq(SCANNED, "No such file or directory\n"
 	                          "scp_program @/scp: No such file or directory\n"
+	                          "sftp_server_program @/sftp-server: No such file or directory\n"
 	                          "inspector_program @/inspector: No such file or directory\n"
 	                          "inspector @/inspector-clamav: No such file or directory\n"
 	                          "database @/database: No such file or directory (run freshclam)\n"

@@ -34,7 +34,7 @@ static void begin(unsigned blocked)
 {
 	static const char *const php[] = { "*.php" };
 	static const struct rule scripts = { .kind = RULE_BLOCK, .name = "scripts", .conditions = CONDITION_NAME, .names = { php, 1 } };
-	static const struct policy policy = { .name = "p", .on_block = ON_BLOCK_SKIP,
+	static const struct policy policy = { .name = "p", .operations = OPERATION_ALL, .on_block = ON_BLOCK_SKIP,
 		.rules = { [DOWNLOAD] = { .permitted = true, .rules = &scripts, .count = 1 } } };
 	guard_init(&guard, &(struct guard_setup){ .policy = &policy, .session = "0badcafe", .direction = DOWNLOAD, .recursive = true });
 	conversation(blocked);
@@ -99,6 +99,12 @@ static bool carry_out(const struct step *step)
 	case STEP_PIN:
 	case STEP_SCRUB:
 	case STEP_INSPECT:
+	case STEP_LOOK:
+	case STEP_TREE:
+	case STEP_SIZE:
+	case STEP_SETTLE:
+	case STEP_STILL:
+	case STEP_CLOSED:
 		break;
 	}
 	cr_assert(false, "step %d", step->kind);

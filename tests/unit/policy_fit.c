@@ -239,3 +239,34 @@ Test(policy_fit, types_in_any_case)
 	cr_expect_not(mismatch("a.mpg", "video/mp2t"));
 	cr_expect_not(mismatch("a.doc", "application/cdfv2"));
 }
+
+Test(policy_fit, alike)
+{
+	static const struct {
+		const char *a, *b;
+		bool alike;
+	} rows[] = {
+		{ "a.jpg", "b.jpg", true },
+		{ "a.jpg", "b.JPEG", true },
+		{ "a.tar.gz", "b.tgz", true },
+		{ "a", "b", true },
+		{ "a", "b.unheard-of", true },
+		{ "", "a.", true },
+		{ ".jpg", "a", true },
+		{ "a.jpg", "a", false },
+		{ "a.jpg", "a.jpg.txt", false },
+		{ "a.jpg", "a.jpg.unheard-of", false },
+		{ "a.jpg", "a.png", false },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t n = strlen(rows[i].a), m = strlen(rows[i].b);
+		uint8_t *a = malloc(n > 0 ? n : 1), *b = malloc(m > 0 ? m : 1);
+		cr_assert(a != NULL && b != NULL);
+		memcpy(a, rows[i].a, n);
+		memcpy(b, rows[i].b, m);
+		cr_expect_eq(fit_alike(span_of(a, n), span_of(b, m)), rows[i].alike, "%s %s", rows[i].a, rows[i].b);
+		cr_expect_eq(fit_alike(span_of(b, m), span_of(a, n)), rows[i].alike, "%s %s", rows[i].b, rows[i].a);
+		free(a);
+		free(b);
+	}
+}

@@ -129,6 +129,10 @@ static const struct form forms[] = {
 	{ "subsystem", "/usr/lib/openssh/sftp-server -l INFO -u 0027", "sftp" },
 	{ "sshfs", "/usr/libexec/sftp-server", "sftp" },
 	{ "lftp", "sftp-server", "sftp" },
+	{ "lftp", "lib/sftp-server -d /", "sftp" },
+	{ "sshfs", "../usr/lib/sftp-server", "sftp" },
+	{ "sshfs", "'/opt/my programs/sftp-server' -R", "sftp" },
+	{ "subsystem", "internal-sftp -l 'DEBUG3' -P remove,rmdir --unheard-of x", "sftp" },
 	{ "pscp",
 	  "test -x /usr/lib/sftp-server && exec /usr/lib/sftp-server\n"
 	  "test -x /usr/local/lib/sftp-server && exec /usr/local/lib/sftp-server\n"
@@ -274,7 +278,7 @@ static const struct refusal refusals[] = {
 	/* Not a transfer: what was asked for, and what would do */
 	{ "", "empty" },
 	{ " \t ", "empty" },
-	{ "''", "only scp (with OpenSSH, scp -O)" },
+	{ "''", "only scp and sftp" },
 	{ "rsync --server -vlogDtpre.iLsfxCIvu . dest", "rsync" },
 	{ "rsync --server --sender -logDtpre.iLsfxCIvu . src", "rsync" },
 	{ "/usr/bin/rsync --server . d", "rsync" },
@@ -287,24 +291,28 @@ static const struct refusal refusals[] = {
 	{ "sh -c 'scp -t x'", "no shell" },
 	{ "/bin/bash", "WinSCP's SCP needs a shell" },
 	{ "/bin/sh -c 'echo ~ && sleep 0'", "no shell" },
-	{ "ls -la 'path'", "only scp (with OpenSSH, scp -O)" },
-	{ "md5sum", "only scp (with OpenSSH, scp -O)" },
-	{ "echo x", "only scp (with OpenSSH, scp -O)" },
-	{ "test -x /usr/lib/sftp-server", "only scp (with OpenSSH, scp -O)" },
+	{ "ls -la 'path'", "only scp and sftp" },
+	{ "md5sum", "only scp and sftp" },
+	{ "echo x", "only scp and sftp" },
+	{ "test -x /usr/lib/sftp-server", "only scp and sftp" },
 	{ "test -x /usr/lib/sftp-server && exec /usr/lib/sftp-server\n"
 	  "test -x /usr/local/lib/sftp-server && exec /usr/local/lib/sftp-server\n"
-	  "exec sftp-server\n", "only scp (with OpenSSH, scp -O)" },
-	{ "scpx -t x", "only scp (with OpenSSH, scp -O)" },
+	  "exec sftp-server\n", "only scp and sftp" },
+	{ "scpx -t x", "only scp and sftp" },
 	{ "/tmp/scp -t x", "not from that path" },
 	{ "./scp -t x", "not from that path" },
-	{ "../usr/lib/sftp-server", "SFTP is not served" },
+	{ "/usr/lib/sftp-server/", "only scp and sftp" },
+	{ "/usr/lib/internal-sftp", "only scp and sftp" },
+	{ "sftp-server2", "only scp and sftp" },
+	{ "/opt/xsftp-server", "only scp and sftp" },
+	{ "sftp", "only scp and sftp" },
 	{ "sftp-server -l $x", "$" },
 	{ "sftp-server; id", "shell syntax" },
 	{ "internal-sftp 'x", "inside quotes" },
-	{ "FOO=bar scp -t x", "only scp (with OpenSSH, scp -O)" },
-	{ "! scp -t x", "only scp (with OpenSSH, scp -O)" },
-	{ "{ scp -t x", "only scp (with OpenSSH, scp -O)" },
-	{ "nonsense", "only scp (with OpenSSH, scp -O)" },
+	{ "FOO=bar scp -t x", "only scp and sftp" },
+	{ "! scp -t x", "only scp and sftp" },
+	{ "{ scp -t x", "only scp and sftp" },
+	{ "nonsense", "only scp and sftp" },
 };
 
 Test(proto_command, refusals)
@@ -321,7 +329,7 @@ Test(proto_command, refusals)
 Test(proto_command, no_command_is_a_shell)
 {
 	cr_expect_eq(command_parse(&parsed, span_of(NULL, 0)), COMMAND_REFUSED);
-	cr_expect(strstr(parsed.why, "no shell") && strstr(parsed.why, "scp -O"));
+	cr_expect(strstr(parsed.why, "no shell") && strstr(parsed.why, "use scp or sftp"));
 }
 
 Test(proto_command, nul_anywhere)

@@ -221,10 +221,10 @@ Test(relay_relay, a_file_as_output)
 
 static const char *const all[] = { "*" };
 static const struct rule no_virus[] = { { .kind = RULE_BLOCK, .name = "malware", .conditions = CONDITION_VIRUS, .viruses = { all, 1 } } };
-static const struct policy scanned = { .name = "scanned", .protocols = PROTOCOL_SCP, .on_block = ON_BLOCK_SKIP,
+static const struct policy scanned = { .name = "scanned", .protocols = PROTOCOL_SCP, .operations = OPERATION_ALL, .on_block = ON_BLOCK_SKIP,
 	.rules = { { .permitted = true, .rules = no_virus, .count = 1 }, { .permitted = true, .rules = no_virus, .count = 1 } } };
-static const struct policy streamed = { .name = "streamed", .protocols = PROTOCOL_SCP, .on_block = ON_BLOCK_SKIP, .delivery = DELIVERY_STREAM,
-	.rules = { { .permitted = true, .rules = no_virus, .count = 1 }, { .permitted = true, .rules = no_virus, .count = 1 } } };
+static const struct policy streamed = { .name = "streamed", .protocols = PROTOCOL_SCP, .operations = OPERATION_ALL, .on_block = ON_BLOCK_SKIP,
+	.delivery = DELIVERY_STREAM, .rules = { { .permitted = true, .rules = no_virus, .count = 1 }, { .permitted = true, .rules = no_virus, .count = 1 } } };
 
 Test(relay_relay, held_content_is_judged_then_stored)
 {
@@ -631,7 +631,7 @@ Test(relay_relay, content_that_trickles_in_is_progress)
 {
 	static const char *const php[] = { "*.php" };
 	static const struct rule no_php[] = { { .kind = RULE_BLOCK, .name = "scripts", .conditions = CONDITION_NAME, .names = { php, 1 } } };
-	static const struct policy policy = { .name = "p", .protocols = PROTOCOL_SCP, .on_block = ON_BLOCK_SKIP,
+	static const struct policy policy = { .name = "p", .protocols = PROTOCOL_SCP, .operations = OPERATION_ALL, .on_block = ON_BLOCK_SKIP,
 		.rules = { { .permitted = true, .rules = no_php, .count = 1 } } };
 	static const char *const names[] = { "f", "f.php" };
 	for (int i = 0; i < 2; i++) {
@@ -669,7 +669,8 @@ Test(relay_relay, content_that_trickles_in_is_progress)
 Test(relay_relay, the_drain_ends)
 {
 	static const struct rule none[] = { { .kind = RULE_BLOCK, .name = "none", .conditions = CONDITION_NAME, .names = { all, 1 } } };
-	static const struct policy policy = { .name = "p", .protocols = PROTOCOL_SCP, .rules = { { .permitted = true, .rules = none, .count = 1 } } };
+	static const struct policy policy = { .name = "p", .protocols = PROTOCOL_SCP, .operations = OPERATION_ALL,
+		.rules = { { .permitted = true, .rules = none, .count = 1 } } };
 	for (int i = 0; i < 3; i++) {
 		struct stage stage = up;
 		stage.policy = &policy;

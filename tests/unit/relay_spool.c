@@ -15,11 +15,25 @@
 #include "relay/spool.h"
 #include "sys/fd.h"
 
+static struct spool_store store;
 static struct spool spool;
 static char folder[] = "/tmp/spool-XXXXXX";
 static uint8_t *pattern; /* the content: any part of it tells where it belongs */
 
 enum { KIB = 1 << 10, PATTERN = 4 << 20 };
+
+static void begin(uint64_t memory, uint64_t limit, const char *where)
+{
+	spool_store_init(&store, memory, limit, where);
+	spool_init(&spool, &store);
+}
+
+static void finish(void)
+{
+	spool_finish(&spool);
+	cr_expect(store.in_memory == 0 && store.in_folder == 0, "%ju and %ju are still promised", (uintmax_t)store.in_memory, (uintmax_t)store.in_folder);
+	spool_store_finish(&store);
+}
 
 static void set_up(void)
 {
@@ -34,7 +48,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	spool_finish(&spool);
+	if (spool.store != NULL)
+		finish();
 	free(pattern);
 	cr_expect_eq(rmdir(folder), 0, "something under a name was left in the folder");
 }
@@ -122,7 +137,7 @@ static const struct {
 Test(relay_spool, content_of_every_size_in_pieces_of_every_size)
 {
 	static const size_t pieces[] = { 1000, 4096, 65536, 100000, 1 << 20 };
-	spool_init(&spool, 256 * KIB, 1024 * KIB, folder);
+	begin(256 * KIB, 1024 * KIB, folder);
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
 		for (size_t p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++) {
 			for (size_t at = 0; at < sizes[s].n;) {
@@ -144,7 +159,7 @@ Test(relay_spool, content_of_every_size_in_pieces_of_every_size)
 
 Test(relay_spool, an_announced_size_chooses_the_place_at_once)
 {
-	spool_init(&spool, 256 * KIB, 1024 * KIB, folder);
+	begin(256 * KIB, 1024 * KIB, folder);
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
 		cr_expect_eq(spool_reserve(&spool, sizes[s].n), 0);
 		cr_expect_str_eq(where(), sizes[s].where, "%zu: %s", sizes[s].n, where());
@@ -155,7 +170,7 @@ Test(relay_spool, an_announced_size_chooses_the_place_at_once)
 /* A large file, then a small one, in the same memory: nothing of the first is in the second. */
 Test(relay_spool, what_a_file_left_behind_is_not_in_the_next)
 {
-	spool_init(&spool, 1024 * KIB, 2048 * KIB, folder);
+	begin(1024 * KIB, 2048 * KIB, folder);
 	static const size_t order[] = { 1024 * KIB, 100 * KIB, 900 * KIB, 10, 1024 * KIB, 1500 * KIB, 70 * KIB, 0, 65 * KIB };
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		cr_assert_eq(append(i * 100, order[i]), 0);
@@ -167,22 +182,22 @@ Test(relay_spool, what_a_file_left_behind_is_not_in_the_next)
 
 Test(relay_spool, the_limits_hold)
 {
-	spool_init(&spool, 256 * KIB, 512 * KIB, folder);
-	cr_expect_eq(spool_capacity(&spool), 512 * KIB);
+	begin(256 * KIB, 512 * KIB, folder);
+	cr_expect_eq(spool_capacity(&store), 512 * KIB);
 	cr_expect_eq(spool_reserve(&spool, 512 * KIB), 0);
 	cr_expect_eq(spool_reserve(&spool, 512 * KIB + 1), -ENOSPC);
 	cr_expect_eq(spool_reserve(&spool, UINT64_MAX), -ENOSPC);
 	cr_expect_eq(append(0, 512 * KIB), 0);
 	cr_expect_eq(append(0, 1), -ENOSPC);
 	cr_expect_eq(spool.length, 512 * KIB);
-	spool_finish(&spool);
-	spool_init(&spool, 256 * KIB, 512 * KIB, NULL); /* memory only */
-	cr_expect_eq(spool_capacity(&spool), 256 * KIB);
+	finish();
+	begin(256 * KIB, 512 * KIB, NULL); /* memory only */
+	cr_expect_eq(spool_capacity(&store), 256 * KIB);
 	cr_expect_eq(append(0, 256 * KIB), 0);
 	cr_expect_eq(append(0, 1), -ENOSPC);
-	spool_finish(&spool);
-	spool_init(&spool, 256 * KIB, 10, folder); /* less than the buffer */
-	cr_expect_eq(spool_capacity(&spool), 10);
+	finish();
+	begin(256 * KIB, 10, folder); /* less than the buffer */
+	cr_expect_eq(spool_capacity(&store), 10);
 	cr_expect_eq(append(0, 10), 0);
 	cr_expect_eq(append(0, 1), -ENOSPC);
 }
@@ -199,7 +214,7 @@ Test(relay_spool, what_failed_is_named)
 	char missing[128], expected[192];
 	snprintf(missing, sizeof(missing), "%s/none", folder);
 	snprintf(expected, sizeof(expected), "spool %s: No such file or directory", missing);
-	spool_init(&spool, 256 * KIB, 512 * KIB, missing);
+	begin(256 * KIB, 512 * KIB, missing);
 	cr_expect_str_eq(explained(spool_reserve(&spool, 512 * KIB)), expected);
 	cr_expect_str_eq(explained(spool_reserve(&spool, 512 * KIB + 1)), "larger than what the spool can hold");
 	cr_expect_eq(append(0, 256 * KIB), 0);
@@ -207,8 +222,8 @@ Test(relay_spool, what_failed_is_named)
 	spool_drop(&spool);
 	cr_expect_eq(append(0, 100 * KIB), 0);
 	cr_expect_str_eq(explained(-EIO), "spool in memory: Input/output error");
-	spool_finish(&spool);
-	spool_init(&spool, 64 * KIB, 512 * KIB, folder);
+	finish();
+	begin(64 * KIB, 512 * KIB, folder);
 	cr_expect_eq(append(0, 200 * KIB), 0);
 	snprintf(expected, sizeof(expected), "spool %s: No space left on device", folder);
 	cr_expect_str_eq(explained(-ENOSPC), expected);
@@ -217,32 +232,32 @@ Test(relay_spool, what_failed_is_named)
 Test(relay_spool, splice_brings_the_same)
 {
 	int ends[2];
-	spool_init(&spool, 256 * KIB, 4096 * KIB, folder);
+	begin(256 * KIB, 4096 * KIB, folder);
 	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
-	cr_expect_eq(spool_splice(&spool, ends[0], 10), -EINVAL, "not into the buffer");
+	cr_expect_eq(spool_splice(&spool, ends[0], spool.length, 10), -EINVAL, "not into the buffer");
 	for (size_t total = 100 * KIB; total <= 1000 * KIB; total += 300 * KIB) {
 		cr_assert_eq(spool_reserve(&spool, total), 0);
 		pid_t pid = fork();
 		if (pid == 0)
 			_exit(fd_write_all(ends[1], pattern + 7, total) < 0);
 		while (spool.length < total) {
-			ssize_t got = spool_splice(&spool, ends[0], total - spool.length);
+			ssize_t got = spool_splice(&spool, ends[0], spool.length, total - spool.length);
 			cr_assert(got > 0 || got == -EAGAIN, "%zd", got);
 		}
 		cr_expect_eq(waitpid(pid, NULL, 0), pid);
 		cr_expect_str_eq(where(), total > 256 * KIB ? "file" : "memfd");
-		cr_expect_eq(spool_splice(&spool, ends[0], 1), -EAGAIN);
+		cr_expect_eq(spool_splice(&spool, ends[0], spool.length, 1), -EAGAIN);
 		expect_reader(7, total);
 		expect_content(7, total);
 		spool_drop(&spool);
 	}
 	cr_assert_eq(spool_reserve(&spool, 100 * KIB), 0);
 	close(ends[1]);
-	cr_expect_eq(spool_splice(&spool, ends[0], 10), 0, "the end");
+	cr_expect_eq(spool_splice(&spool, ends[0], spool.length, 10), 0, "the end");
 	close(ends[0]);
 	int pair[2];
 	cr_assert_eq(pipe2(pair, O_CLOEXEC), 0);
-	cr_expect_eq(spool_splice(&spool, spool.memfd, 10), -EINVAL, "no pipe");
+	cr_expect_eq(spool_splice(&spool, spool.memfd, spool.length, 10), -EINVAL, "no pipe");
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -251,7 +266,7 @@ Test(relay_spool, splice_brings_the_same)
 Test(relay_spool, parts_from_any_offset)
 {
 	static const size_t offsets[] = { 0, 1, 4095, 4096, 65535 };
-	spool_init(&spool, 256 * KIB, 4096 * KIB, folder);
+	begin(256 * KIB, 4096 * KIB, folder);
 	for (size_t size = 60 * KIB; size <= 600 * KIB; size += 270 * KIB) {
 		cr_assert_eq(append(0, size), 0);
 		for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]) && offsets[i] < size; i++) {
@@ -278,7 +293,7 @@ Test(relay_spool, parts_from_any_offset)
 Test(relay_spool, nothing_stays_open)
 {
 	int before = open_count();
-	spool_init(&spool, 256 * KIB, 4096 * KIB, folder);
+	begin(256 * KIB, 4096 * KIB, folder);
 	for (int i = 0; i < 20; i++) {
 		cr_assert_eq(append(0, 100 * KIB), 0);
 		expect_reader(0, 100 * KIB);
@@ -287,11 +302,11 @@ Test(relay_spool, nothing_stays_open)
 		spool_drop(&spool);
 		cr_expect_leq(open_count(), before + 2);
 	}
-	spool_finish(&spool);
+	finish();
 	cr_expect_eq(open_count(), before);
-	spool_init(&spool, 256 * KIB, 4096 * KIB, folder);
-	spool_finish(&spool);
-	spool_finish(&spool);
+	begin(256 * KIB, 4096 * KIB, folder);
+	finish();
+	finish();
 	cr_expect_eq(open_count(), before);
 }
 
@@ -299,21 +314,21 @@ Test(relay_spool, a_folder_that_cannot_be_used)
 {
 	char inside[64];
 	snprintf(inside, sizeof(inside), "%s/missing", folder);
-	spool_init(&spool, 64 * KIB, 4096 * KIB, inside);
+	begin(64 * KIB, 4096 * KIB, inside);
 	cr_expect_eq(append(0, 64 * KIB), 0);
 	cr_expect_eq(append(0, 1), -ENOENT);
 	spool_drop(&spool);
 	cr_expect_eq(append(0, 100), 0); /* and what fits is still served */
 	expect_content(0, 100);
-	spool_finish(&spool);
-	spool_init(&spool, 64 * KIB, 4096 * KIB, "/etc/passwd");
+	finish();
+	begin(64 * KIB, 4096 * KIB, "/etc/passwd");
 	cr_expect_eq(spool_reserve(&spool, 100 * KIB), -ENOTDIR);
-	spool_finish(&spool);
+	finish();
 	pid_t pid = fork();
 	if (pid == 0) {
 		if (setgroups(0, NULL) < 0 || setresgid(54321, 54321, 54321) < 0 || setresuid(54321, 54321, 54321) < 0)
 			_exit(99);
-		spool_init(&spool, 64 * KIB, 4096 * KIB, folder);
+		begin(64 * KIB, 4096 * KIB, folder);
 		_exit(spool_reserve(&spool, 100 * KIB) == -EACCES ? 0 : 1);
 	}
 	int status;
@@ -325,7 +340,7 @@ Test(relay_spool, a_folder_that_cannot_be_used)
 Test(relay_spool, who_is_handed_the_reader_cannot_write)
 {
 	int ends[2];
-	spool_init(&spool, 256 * KIB, 4096 * KIB, folder);
+	begin(256 * KIB, 4096 * KIB, folder);
 	for (size_t size = 100 * KIB; size <= 500 * KIB; size += 400 * KIB) {
 		cr_assert_eq(append(0, size), 0);
 		int reader = spool_reader(&spool);
@@ -352,7 +367,7 @@ Test(relay_spool, a_full_disk_is_told)
 	if (mount("none", folder, "tmpfs", 0, "size=256k") < 0)
 		cr_skip_test("no mounts here");
 	int ends[2];
-	spool_init(&spool, 64 * KIB, 4096 * KIB, folder);
+	begin(64 * KIB, 4096 * KIB, folder);
 	int error = 0;
 	size_t at = 0;
 	for (; error == 0 && at < 2048 * KIB; at += 32 * KIB)
@@ -368,12 +383,12 @@ Test(relay_spool, a_full_disk_is_told)
 	ssize_t got = 0;
 	for (at = 0; got >= 0 && at < 1024 * KIB; at += 16 * KIB) {
 		cr_assert_eq(fd_write_all(ends[1], pattern, 16 * KIB), 0);
-		got = spool_splice(&spool, ends[0], 16 * KIB);
+		got = spool_splice(&spool, ends[0], spool.length, 16 * KIB);
 	}
 	cr_expect_eq(got, -ENOSPC);
 	close(ends[0]);
 	close(ends[1]);
-	spool_finish(&spool);
+	finish();
 	cr_expect_eq(umount(folder), 0);
 }
 
@@ -382,7 +397,7 @@ Test(relay_spool, a_limit_on_file_sizes_is_told)
 	struct rlimit small = { 100 * KIB, 100 * KIB };
 	signal(SIGXFSZ, SIG_IGN); /* as the program does */
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-	spool_init(&spool, 64 * KIB, 4096 * KIB, folder);
+	begin(64 * KIB, 4096 * KIB, folder);
 	int error = append(0, 200 * KIB);
 	cr_expect_eq(error, -EFBIG, "%d", error);
 }

@@ -57,7 +57,8 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static const struct policy everything = { .name = "all", .protocols = PROTOCOL_SCP, .rules = { { .permitted = true }, { .permitted = true } } };
+static const struct policy everything = { .name = "all", .protocols = PROTOCOL_SCP, .operations = OPERATION_ALL,
+	.rules = { { .permitted = true }, { .permitted = true } } };
 
 static pid_t stage_child(const struct stage *stage, struct relay *relay, int cwd)
 {
@@ -120,7 +121,7 @@ static int stage_run(const struct stage *stage)
 	static struct relay relay;
 	static struct guard guard;
 	static struct places places;
-	static struct spool spool;
+	static struct spool_store store;
 	static struct audit audit;
 	static const struct identity who = { .user = "tester", .home = "/" };
 	static const struct record_session record_session = { .id = "00c0ffee", .who = &who, .protocol = PROTOCOL_SCP };
@@ -131,9 +132,9 @@ static int stage_run(const struct stage *stage)
 		return 101;
 	if (stage->direction == UPLOAD)
 		(void)places_target(&places, stage->path);
-	spool_init(&spool, 256 << 10, 16 << 20, stage->spool ? stage->spool : base);
+	spool_store_init(&store, 256 << 10, 16 << 20, stage->spool ? stage->spool : base);
 	guard_init(&guard, &(struct guard_setup){ .policy = stage->policy ? stage->policy : &everything, .session = record_session.id,
-		.direction = stage->direction, .recursive = stage->recursive, .hold_limit = spool_capacity(&spool), .early_max = SPOOL_SMALL, .audit_refuse = true });
+		.direction = stage->direction, .recursive = stage->recursive, .hold_limit = spool_capacity(&store), .early_max = SPOOL_SMALL, .audit_refuse = true });
 	audit_init(&audit, &record_session);
 	if (audit_open(&audit, AUDIT_TO_FILE, audit_path) < 0)
 		return 102;
@@ -142,7 +143,7 @@ static int stage_run(const struct stage *stage)
 	relay.lane[CLIENT].out = 1;
 	relay.guard = &guard;
 	relay.places = &places;
-	relay.spool = &spool;
+	relay.store = &store;
 	relay.audit = &audit;
 	relay.sha256 = stage->sha256;
 	relay.idle_timeout = stage->idle;
@@ -156,7 +157,7 @@ static int stage_run(const struct stage *stage)
 		return 103;
 	int status = relay_run(&relay);
 	scan_destroy(relay.scan);
-	spool_finish(&spool);
+	spool_store_finish(&store);
 	places_finish(&places);
 	audit_finish(&audit);
 	return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD ? status : 104; /* nobody is left behind */

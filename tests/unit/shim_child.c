@@ -1,4 +1,4 @@
-/* shim/child: what the real scp is given and what it may do, told by a stand-in for it. */
+/* shim/child: what the real scp and sftp-server are given and what they may do, told by a stand-in for both. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -45,6 +45,7 @@ static void set_up(void)
 	cr_assert_eq(symlink("../outside/file", in_base("root/link-out")), 0);
 	memset(&session, 0, sizeof(session));
 	session.conf.scp_program = STANDIN;
+	session.conf.sftp_server_program = STANDIN;
 	session.conf.confine = true;
 	session.who.identity.user = "tester";
 	session.who.identity.home = "/home/tester";
@@ -69,23 +70,26 @@ static int open_count(void)
 	return count;
 }
 
-/* Starts the child with these operands, which are requests to the stand-in, and hears it out. */
-static void ask(enum direction direction, const char **requests, size_t count)
+/* Starts the child, gives it the requests to the stand-in, as operands or (sftp-server has none) by the pipe, and hears it out. */
+static void ask(bool changes, const char **requests, size_t count)
 {
 	int in = -1, out = -1;
 	size_t n = 0;
-	session.direction = direction;
+	session.changes = changes;
+	session.direction = changes ? UPLOAD : DOWNLOAD;
 	session.paths.path = requests;
 	session.paths.count = count;
 	child_prepare(&session);
 	pid_t pid = child_start(&session, &in, &out);
 	cr_assert_gt(pid, 0, "%d", (int)pid);
 	cr_expect(fcntl(in, F_GETFD) == FD_CLOEXEC && fcntl(out, F_GETFD) == FD_CLOEXEC);
+	for (size_t i = 0; i < count && session.protocol == PROTOCOL_SFTP; i++)
+		cr_assert(fd_write_all(out, requests[i], strlen(requests[i])) == 0 && fd_write_all(out, "\n", 1) == 0);
+	fd_close(&out);
 	for (ssize_t got; n < sizeof(said) - 1 && (got = read(in, said + n, sizeof(said) - 1 - n)) > 0;)
 		n += (size_t)got;
 	said[n] = '\0';
 	fd_close(&in);
-	fd_close(&out);
 	cr_expect_eq(spawn_reap(pid, 5000), 0, "%s", said);
 }
 
@@ -99,7 +103,7 @@ Test(shim_child, environment_arguments_and_descriptors_are_made_from_nothing)
 	for (int i = 0; i < 30; i++)
 		cr_assert_geq(fcntl(0, F_DUPFD, 20), 0); /* without close-on-exec */
 	session.command.recursive = session.command.preserve = session.command.directory = true;
-	ask(UPLOAD, requests, 3);
+	ask(true, requests, 3);
 	snprintf(wanted, sizeof(wanted),
 		 "descriptors 0 1 2\nargument scp\nargument -r\nargument -p\nargument -d\nargument -t\nargument --\nargument report\nargument -rf\nargument ~x\n"
 		 "environment PATH=/usr/bin:/bin\nenvironment LANG=C.UTF-8\nenvironment HOME=/home/tester\nenvironment USER=tester\nenvironment LOGNAME=tester\n"
@@ -112,13 +116,31 @@ Test(shim_child, environment_arguments_and_descriptors_are_made_from_nothing)
 	cr_expect_eq(open_count(), before + 30);
 	session.command.recursive = session.command.preserve = session.command.directory = false;
 	const char *other[] = { "report" };
-	ask(DOWNLOAD, other, 1);
+	ask(false, other, 1);
 	cr_expect(strstr(said, "\nargument scp\nargument -f\nargument --\nargument report\nenvironment ") != NULL, "%s", said);
+}
+
+/* The same for sftp-server, and what scp can do without: it stays visible. */
+Test(shim_child, sftp_server_has_no_arguments_from_the_client)
+{
+	const char *requests[] = { "hide=0", "report" };
+	setenv("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22", 1);
+	session.protocol = PROTOCOL_SFTP;
+	session.command.recursive = session.command.preserve = true;
+	ask(true, requests, 2);
+	cr_expect(strstr(said, "hide=0 ok\ndescriptors 0 1 2\nargument sftp-server\nenvironment PATH=/usr/bin:/bin\n") != NULL, "%s", said);
+	cr_expect(strstr(said, "environment HOME=/home/tester\nenvironment USER=tester\nenvironment LOGNAME=tester\nfolder ") != NULL, "%s", said);
+	cr_expect(strstr(said, "\ndumpable 1\n") != NULL && strstr(said, "\nprivileges 0\n") != NULL, "%s", said);
+	ask(false, requests, 2);
+	cr_expect(strstr(said, "\nargument sftp-server\nargument -R\nenvironment ") != NULL, "%s", said);
+	session.protocol = PROTOCOL_SCP;
+	ask(true, requests, 2);
+	cr_expect(strstr(said, "\ndumpable 0\n") != NULL, "%s", said);
 }
 
 struct row {
 	const char *verb, *path; /* path: %s is the base */
-	const char *upload, *download;
+	const char *upload, *download, *manage; /* manage: an SFTP session that may change; NULL: as upload */
 };
 
 static const struct row rows[] = {
@@ -145,9 +167,6 @@ static const struct row rows[] = {
 	{ "create", "%s/root/new", "ok", "EACCES" },
 	{ "folder", "%s/root/folder", "ok", "EACCES" },
 	{ "create", "%s/root/folder/new", "ok", "ENOENT" },
-	{ "remove", "%s/root/file", "EACCES", "EACCES" },
-	{ "rename", "%s/root/file", "EACCES", "EACCES" },
-	{ "symlink", "%s/root/symlink", "EACCES", "EACCES" },
 	{ "fifo", "%s/root/fifo", "EACCES", "EACCES" },
 	{ "write", "/dev/null", "ok", "ok" },
 	{ "read", "/etc/passwd", "ok", "ok" },
@@ -157,9 +176,23 @@ static const struct row rows[] = {
 	{ "exec", "/usr/bin/env", "EACCES", "EACCES" },
 	{ "exec", "/usr/bin/scp", "EACCES", "EACCES" }, /* not the program that is configured here */
 	{ "exec", "%s/root/file", "EACCES", "EACCES" },
+	{ "rename", "%s/root/file", "EACCES", "EACCES", "ok" },
+	{ "rename", "%s/root/home", "EACCES", "EACCES", "ok" },
+	{ "symlink", "%s/root/symlink", "EACCES", "EACCES", "ok" },
+	{ "remove", "%s/root/link-out", "EACCES", "EACCES", "ok" },
+	{ "remove", "%s/outside/file", "EACCES", "EACCES" },
+	{ "rename", "%s/outside/file", "EACCES", "EACCES" },
+	{ "symlink", "%s/outside/symlink", "EACCES", "EACCES" },
 };
 
-static void expect_rows(enum direction direction)
+static const char *wanted_of(const struct row *row, bool changes)
+{
+	if (!changes)
+		return row->download;
+	return session.protocol == PROTOCOL_SFTP && row->manage != NULL ? row->manage : row->upload;
+}
+
+static void expect_rows(bool changes)
 {
 	static char words[sizeof(rows) / sizeof(rows[0])][320];
 	const char *requests[sizeof(rows) / sizeof(rows[0])];
@@ -169,21 +202,31 @@ static void expect_rows(enum direction direction)
 		snprintf(words[i], sizeof(words[i]), "%s=%s%s", rows[i].verb, rest == rows[i].path ? "" : base, rest);
 		requests[i] = words[i];
 	}
-	ask(direction, requests, count);
+	ask(changes, requests, count);
 	for (size_t i = 0; i < count; i++) {
 		char line[400];
-		snprintf(line, sizeof(line), "%.300s %.60s\n", words[i], direction == UPLOAD ? rows[i].upload : rows[i].download);
-		cr_expect(strstr(said, line) != NULL, "%s: wanted %sgot:\n%s", direction == UPLOAD ? "upload" : "download", line, said);
+		snprintf(line, sizeof(line), "%.300s %.60s\n", words[i], wanted_of(&rows[i], changes));
+		cr_expect(strstr(said, line) != NULL, "%s: wanted %sgot:\n%s", changes ? "upload" : "download", line, said);
 	}
 }
 
 Test(shim_child, the_jail_of_a_download_and_of_an_upload)
 {
 	struct stat status;
-	expect_rows(DOWNLOAD);
+	expect_rows(false);
 	cr_expect(stat(in_base("root/file"), &status) == 0 && status.st_size == 7);
-	expect_rows(UPLOAD);
+	session.protocol = PROTOCOL_SFTP;
+	expect_rows(false);
+	cr_expect(stat(in_base("root/file"), &status) == 0 && status.st_size == 7);
+	session.protocol = PROTOCOL_SCP;
+	expect_rows(true);
 	cr_expect_neq(stat("/tmp/xferwarden-child-test", &status), 0);
+}
+
+Test(shim_child, the_jail_of_an_sftp_session_that_may_change)
+{
+	session.protocol = PROTOCOL_SFTP;
+	expect_rows(true);
 }
 
 Test(shim_child, no_network_and_no_signals)
@@ -199,7 +242,7 @@ Test(shim_child, no_network_and_no_signals)
 	snprintf(kill_us, sizeof(kill_us), "kill=%d", (int)getpid());
 	const char *requests[] = { connect_to, "bind=0", kill_us };
 	cr_assert_eq(landlock_init(&landlock), 0);
-	ask(DOWNLOAD, requests, 3);
+	ask(false, requests, 3);
 	snprintf(line, sizeof(line), "%s %s\n", connect_to, landlock.abi >= 4 ? "EACCES" : "ok");
 	cr_expect(strstr(said, line) != NULL, "%s", said);
 	snprintf(line, sizeof(line), "bind=0 %s\n", landlock.abi >= 4 ? "EACCES" : "ok");
@@ -227,6 +270,28 @@ Test(shim_child, a_program_that_cannot_be_started)
 		cr_expect_eq(child_start(&session, &in, &out), programs[i].error, "%s", programs[i].program);
 		cr_expect(in == -1 && out == -1);
 		cr_expect_eq(open_count(), before, "%s", programs[i].program);
+	}
+}
+
+/* Greeted by its own version. */
+Test(shim_child, the_real_sftp_server_runs_in_its_jail)
+{
+	static const uint8_t init[] = { 0, 0, 0, 5, 1, 0, 0, 0, 3 }, wanted[] = { 2, 0, 0, 0, 3 };
+	for (int changes = 0; changes < 2; changes++) {
+		uint8_t reply[9];
+		int in = -1, out = -1;
+		session.conf.sftp_server_program = "/usr/lib/openssh/sftp-server";
+		session.protocol = PROTOCOL_SFTP;
+		session.changes = changes;
+		child_prepare(&session);
+		pid_t pid = child_start(&session, &in, &out);
+		cr_assert_gt(pid, 0);
+		cr_assert_eq(fd_write_all(out, init, sizeof(init)), 0);
+		cr_assert_eq(fd_read_all(in, reply, sizeof(reply)), 0);
+		cr_expect(memcmp(reply + 4, wanted, sizeof(wanted)) == 0);
+		fd_close(&in);
+		fd_close(&out);
+		cr_expect_eq(spawn_reap(pid, 5000), 0);
 	}
 }
 

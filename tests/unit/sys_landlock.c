@@ -115,6 +115,21 @@ static int try_move(const char *name)
 	return rename(name, "in/sub/moved") < 0 ? errno : 0;
 }
 
+static int try_out(const char *name)
+{
+	return rename(name, "out/moved") < 0 ? errno : 0;
+}
+
+static int try_link(const char *name)
+{
+	return link(name, "in/sub/linked") < 0 ? errno : 0;
+}
+
+static int try_link_out(const char *name)
+{
+	return link(name, "out/linked") < 0 ? errno : 0;
+}
+
 static int try_exec(const char *name)
 {
 	char *argv[] = { (char *)(uintptr_t)name, NULL };
@@ -138,7 +153,7 @@ static int attempt(unsigned rights, const char *below, int (*what)(const char *)
 	return WEXITSTATUS(status);
 }
 
-enum { R = LANDLOCK_RIGHT_READ, X = LANDLOCK_RIGHT_EXECUTE, W = LANDLOCK_RIGHT_WRITE, S = LANDLOCK_RIGHT_SCRATCH };
+enum { R = LANDLOCK_RIGHT_READ, X = LANDLOCK_RIGHT_EXECUTE, W = LANDLOCK_RIGHT_WRITE, S = LANDLOCK_RIGHT_SCRATCH, M = LANDLOCK_RIGHT_MANAGE };
 
 struct row {
 	unsigned rights;
@@ -193,6 +208,35 @@ static const struct row rows[] = {
 	{ S, try_remove, "in/empty", 0 },
 	{ S, try_move, "out/file", EACCES },
 	{ S, try_read, "in/file", EACCES },
+	{ M, try_make, "in/managed", 0 },
+	{ M, try_write, "in/managed", 0 },
+	{ M, try_truncate, "in/managed", 0 },
+	{ M, try_link, "in/managed", 0 },
+	{ M, try_remove, "in/sub/linked", 0 },
+	{ M, try_move, "in/managed", 0 },          /* to another folder */
+	{ M, try_rename, "in/sub/moved", 0 },
+	{ M, try_remove, "in/renamed", 0 },
+	{ M, try_symlink, "in/managed-link", 0 },
+	{ M, try_move, "in/managed-link", 0 },
+	{ M, try_remove, "in/sub/moved", 0 },
+	{ M, try_folder, "in/managed-folder", 0 },
+	{ M, try_move, "in/managed-folder", 0 },
+	{ M, try_remove, "in/sub/moved", 0 },
+	{ M, try_fifo, "in/managed-fifo", EACCES },
+	{ M, try_rename, "in/new-fifo", EACCES },
+	{ M, try_device, "in/new-device", EACCES },
+	{ M, try_remove, "in/new-fifo", 0 },       /* what stands there may go, of any kind */
+	{ M, try_out, "in/file", EACCES },
+	{ M, try_link_out, "in/file", EACCES },
+	{ M, try_move, "out/file", EACCES },
+	{ M, try_link, "out/file", EXDEV },
+	{ M, try_remove, "out/file", EACCES },
+	{ M, try_symlink, "out/new-link", EACCES },
+	{ M, try_folder, "out/new", EACCES },
+	{ M, try_write, "out/file", EACCES },
+	{ M, try_read, "in/file", EACCES },
+	{ M, try_list, "in/sub", EACCES },
+	{ M, try_exec, "in/file", EACCES },
 	{ R | W, try_read, "in/file", 0 },
 	{ R | W, try_write, "in/file", 0 },
 	{ R | W, try_remove, "in/file", EACCES },

@@ -1,8 +1,6 @@
 /* sys/places: names against a world of links, odd files and hands that change it meanwhile. */
 #include "sys_places_world.h"
 
-enum { STRANGER = 54321 };
-
 TestSuite(sys_places, .init = set_up, .fini = tear_down, .timeout = 60);
 
 static int open_count(void)
@@ -315,24 +313,6 @@ Test(sys_places, enter_notices_every_change)
 }
 
 /* --- as a user without rights --- */
-
-#define NEED(condition)                                                                                                                                       \
-	do {                                                                                                                                                  \
-		if (!(condition)) {                                                                                                                           \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                                                               \
-			return 1;                                                                                                                             \
-		}                                                                                                                                             \
-	} while (0)
-
-static void as_stranger(int (*work)(void))
-{
-	pid_t pid = fork();
-	if (pid == 0)
-		_exit(setgroups(0, NULL) == 0 && setresgid(STRANGER, STRANGER, STRANGER) == 0 && setresuid(STRANGER, STRANGER, STRANGER) == 0 ? work() : 99);
-	int status;
-	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_expect_eq(status, 0, "%x", (unsigned)status);
-}
 
 static int without_rights(void)
 {

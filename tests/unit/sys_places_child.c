@@ -1,67 +1,7 @@
 /* sys/places beside a child: what it opened is what was judged, and what it stored can go again. Downloads with a real scp -f. */
-#include "sys_places_world.h"
+#include "sys_places_hand.h"
 
 TestSuite(sys_places_child, .init = set_up, .fini = tear_down, .timeout = 60);
-
-/* The child: opens what it is told to, as scp would, and keeps it open. */
-struct hand {
-	pid_t pid;
-	int say, hear;
-};
-
-static struct hand hand;
-
-static _Noreturn void hand_work(int hear, int say)
-{
-	char line[PATH_BYTES_MAX + 2];
-	int held[16], count = 0;
-	close_range(3, 99, 0); /* the next descriptor is 3, as in scp */
-	for (size_t n = 0; fd_read_all(hear, line + n, 1) == 0;) {
-		if (line[n++] != '\n')
-			continue;
-		line[n - 1] = '\0';
-		n = 0;
-		int flags = line[0] == 'w' ? O_WRONLY | O_CREAT : line[0] == 'd' ? O_RDONLY | O_DIRECTORY : O_RDONLY;
-		int fd = line[0] == 'c' ? (count > 0 ? close(held[--count]) : -1) : open(line + 1, flags | O_CLOEXEC, 0644);
-		if (line[0] != 'c' && fd >= 0 && count < 16)
-			held[count++] = fd;
-		(void)!write(say, fd < 0 ? "-" : "+", 1);
-	}
-	_exit(0);
-}
-
-static void hand_start(void)
-{
-	int to[2], from[2];
-	cr_assert(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0);
-	hand.pid = fork();
-	if (hand.pid == 0) {
-		int hear = fcntl(to[0], F_DUPFD_CLOEXEC, 100), say = fcntl(from[1], F_DUPFD_CLOEXEC, 100);
-		hand_work(hear, say);
-	}
-	close(to[0]);
-	close(from[1]);
-	hand.say = to[1];
-	hand.hear = from[0];
-	places_child(&places, hand.pid);
-}
-
-static bool hand_does(char what, const char *path)
-{
-	char line[PATH_BYTES_MAX + 2], answer;
-	int n = snprintf(line, sizeof(line), "%c%s\n", what, path);
-	cr_assert_eq(fd_write_all(hand.say, line, (size_t)n), 0);
-	cr_assert_eq(fd_read_all(hand.hear, &answer, 1), 0);
-	return answer == '+';
-}
-
-static void hand_stop(void)
-{
-	kill(hand.pid, SIGKILL);
-	waitpid(hand.pid, NULL, 0);
-	fd_close(&hand.say);
-	fd_close(&hand.hear);
-}
 
 static struct place file_entry(const char *target, const char *name)
 {

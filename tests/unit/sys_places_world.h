@@ -6,13 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +24,8 @@
 #include "sys/fd.h"
 #include "sys/places.h"
 #include "sys/spawn.h"
+
+enum { STRANGER = 65534 }; /* nobody: sftp-server wants to know a name */
 
 static char base[PATH_BYTES_MAX];
 static struct places places;
@@ -76,6 +82,20 @@ static void tear_down(void)
 	cr_expect_eq(system(command), 0);
 }
 
+/* As in an old kernel or a strict container: the rest of this test's process gets that error from openat2(2). */
+static inline void without_openat2(unsigned error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	cr_assert(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0);
+	cr_assert(syscall(SYS_openat2, AT_FDCWD, "/", NULL, 0) < 0 && errno == (int)error);
+}
+
 static const char *in_base(const char *name)
 {
 	static char text[4][PATH_BYTES_MAX * 2];
@@ -92,7 +112,7 @@ static void begin(const char *home)
 }
 
 /* "file root/dir/x", with "outside", "login" and "hopeless" where they hold; the path below the base. */
-static const char *shown(const struct place *place)
+static inline const char *shown(const struct place *place)
 {
 	static const char *const kinds[] = {
 		[PLACE_LOST] = "lost", [PLACE_ABSENT] = "absent", [PLACE_FILE] = "file", [PLACE_DIRECTORY] = "directory", [PLACE_OTHER] = "other",
@@ -108,7 +128,7 @@ static const char *shown(const struct place *place)
 }
 
 /* path is real without root in front, and only what is inside has one. */
-static void expect_consistent(const struct place *place, const char *which)
+static inline void expect_consistent(const struct place *place, const char *which)
 {
 	struct span below = span_of(NULL, 0);
 	if (place->kind == PLACE_LOST)
@@ -116,6 +136,25 @@ static void expect_consistent(const struct place *place, const char *which)
 	bool inside = path_below(place->real, span_str(places.root_real), &below);
 	cr_expect_eq(place->outside, !inside, "%s", which);
 	cr_expect(span_equal(place->path, inside ? below : span_of(NULL, 0)), "%s", which);
+}
+
+#define NEED(condition)                                                                                                                                       \
+	do {                                                                                                                                                  \
+		if (!(condition)) {                                                                                                                           \
+			fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                                                               \
+			return 1;                                                                                                                             \
+		}                                                                                                                                             \
+	} while (0)
+
+/* In a process of its own; work gives 0 when all was as it should be. */
+static inline void as_stranger(int (*work)(void))
+{
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(setgroups(0, NULL) == 0 && setresgid(STRANGER, STRANGER, STRANGER) == 0 && setresuid(STRANGER, STRANGER, STRANGER) == 0 ? work() : 99);
+	int status;
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0, "%x", (unsigned)status);
 }
 
 #endif

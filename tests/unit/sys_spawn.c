@@ -175,6 +175,27 @@ Test(sys_spawn, no_room_for_another_process_or_descriptor)
 	cr_expect_eq(spawn_run(&spawn), -EMFILE);
 }
 
+/* The program may ask not to be looked at, is told yes, and can be looked at all the same: by /proc as well as by its own word. */
+Test(sys_spawn, a_visible_program_cannot_hide)
+{
+	for (int jailed = 0; jailed < 2; jailed++) {
+		struct landlock landlock = { .fd = -1 };
+		if (jailed) {
+			cr_assert_eq(landlock_init(&landlock), 0);
+			cr_assert_eq(landlock_permit_path(&landlock, "/", LANDLOCK_RIGHT_READ | LANDLOCK_RIGHT_EXECUTE), 0);
+		}
+		struct spawn spawn = { .in = -1, .err = STDERR_FILENO, .extra = -1, .cwd = -1, .ruleset = landlock.fd };
+		cr_assert_eq(run(spawn, REQUESTS("hide=0", "report")), 0);
+		cr_expect(is_said("hide=0 ok") && is_said("dumpable 0"), "%s", said);
+		spawn.visible = true;
+		cr_assert_eq(run(spawn, REQUESTS("hide=0", "report", "read=/etc/passwd")), 0);
+		cr_expect(is_said("hide=0 ok") && is_said("dumpable 1") && is_said("privileges 0"), "%s", said);
+		cr_expect(is_said("death 9"), "other uses of that call are as ever: %s", said);
+		cr_expect(is_said("read=/etc/passwd ok"), "%s", said);
+		landlock_finish(&landlock);
+	}
+}
+
 static double now(void)
 {
 	struct timespec t;

@@ -1,6 +1,7 @@
 /*
  * A program that is started in place of the real one and says what it finds, and what it may do. Not a test by itself: built without sanitizers, whose run time
- * would need more than a jail permits. Arguments before "--" are passed over; each one behind it is a request, and gets its line:
+ * would need more than a jail permits. Arguments before "--" are passed over; each one behind it is a request (without "--": each line of stdin), and gets
+ * its line:
  *   report             descriptors that are open, arguments, environment, folder, limits, signals
  *   VERB=ARGUMENT      tries it: "VERB=ARGUMENT ok", or the name of the error
  *   exit=N             ends so; sleep=N sleeps so many seconds; silent closes 1
@@ -157,9 +158,15 @@ static void report(int argc, char **argv, char **envp)
 	getrlimit(RLIMIT_CORE, &core);
 	getrlimit(RLIMIT_STACK, &stack);
 	prctl(PR_GET_PDEATHSIG, &death);
-	printf("core %lu\nstack %lu\ndeath %d\nprivileges %d\n", (unsigned long)core.rlim_cur, (unsigned long)stack.rlim_cur, death,
-	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0);
+	printf("core %lu\nstack %lu\ndeath %d\nprivileges %d\ndumpable %d\n", (unsigned long)core.rlim_cur, (unsigned long)stack.rlim_cur, death,
+	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0, prctl(PR_GET_DUMPABLE));
 	report_signals();
+}
+
+/* What sftp-server does first, and it ends where that fails. */
+static int do_hide(const char *on)
+{
+	return prctl(PR_SET_DUMPABLE, atoi(on));
 }
 
 static const struct {
@@ -167,7 +174,7 @@ static const struct {
 	int (*run)(const char *argument);
 } verbs[] = {
 	{ "bind", do_bind }, { "connect", do_connect }, { "create", do_create }, { "exec", do_exec }, { "exit", do_exit }, { "fifo", do_fifo },
-	{ "folder", do_folder }, { "kill", do_kill }, { "read", do_read }, { "remove", do_remove }, { "rename", do_rename }, { "sleep", do_sleep },
+	{ "folder", do_folder }, { "hide", do_hide }, { "kill", do_kill }, { "read", do_read }, { "remove", do_remove }, { "rename", do_rename }, { "sleep", do_sleep },
 	{ "symlink", do_symlink }, { "truncate", do_truncate }, { "write", do_write },
 };
 
@@ -186,18 +193,30 @@ static void request(const char *word)
 	printf("%s ?\n", word);
 }
 
+static void obey(const char *word, int argc, char **argv, char **envp)
+{
+	if (strcmp(word, "report") == 0)
+		report(argc, argv, envp);
+	else if (strcmp(word, "silent") == 0)
+		(void)!freopen("/dev/null", "w", stdout);
+	else
+		request(word);
+}
+
 int main(int argc, char **argv, char **envp)
 {
+	char line[4200];
 	int at = 1;
 	while (at < argc && strcmp(argv[at], "--") != 0)
 		at++;
-	for (at++; at < argc; at++) {
-		if (strcmp(argv[at], "report") == 0)
-			report(argc, argv, envp);
-		else if (strcmp(argv[at], "silent") == 0)
-			(void)!freopen("/dev/null", "w", stdout);
-		else
-			request(argv[at]);
+	if (at < argc) {
+		for (at++; at < argc; at++)
+			obey(argv[at], argc, argv, envp);
+	} else {
+		while (fgets(line, sizeof(line), stdin) != NULL) {
+			line[strcspn(line, "\n")] = '\0';
+			obey(line, argc, argv, envp);
+		}
 	}
 	return fflush(stdout) == 0 ? 0 : 1;
 }
