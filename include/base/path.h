@@ -4,7 +4,7 @@
 
 #include "base/span.h"
 
-enum { PATH_BYTES_MAX = 4096 }; /* with the NUL, as the kernel counts */
+enum { PATH_BYTES_MAX = 4096 /* with the NUL, as the kernel counts */, PATH_NAME_MAX = 255 };
 
 /* The last component: what follows the last slash, trailing slashes not counted; empty for "/". */
 struct span path_name(struct span path);
@@ -18,7 +18,10 @@ struct span path_parent(struct span path);
  */
 bool path_clean(char *dst, size_t cap, struct span path);
 
-/* path with "-tag" in its name, before the last dot that has something in front of it: "/a/report-7f.pdf". False if the name gets longer than 255 bytes or all does not fit. */
+/*
+ * path with "-tag" in its name, before the last dot that has something in front of it: "/a/report-7f.pdf". False if the name gets longer than 255 bytes or all
+ * does not fit.
+ */
 bool path_unique(char *dst, size_t cap, struct span path, const char *tag);
 
 /* base joined with path unless that is absolute; cleaned as above. */

@@ -23,6 +23,7 @@ struct place {
 	struct span path;   /* real, below root; empty is root itself */
 	/* What stands there; from places_locate only. ABSENT: the times are those of the question. */
 	bool above;         /* outside, and a folder on the way to root */
+	bool forbidden;     /* hopeless, for want of a permission on the way */
 	bool unwritable;    /* the child may not write there, or make it there */
 	uint64_t size;
 	unsigned mode;      /* permission bits */

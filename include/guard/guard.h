@@ -40,18 +40,20 @@ enum step_kind {
 	STEP_DROP,    /* forget all about the slot */
 	STEP_RESOLVE, /* SCP: where does the entry `bytes` at depth `count` lead (upload), or what has the child opened (download). guard_resolved */
 	STEP_ENTER,   /* SCP: the child made or entered the directory just resolved: it is the place of what follows at depth `count`. guard_confirmed */
-	STEP_PIN,     /* is what the child has open what was resolved? SCP: count: bytes announced. SFTP: what it opened last for the slot; `bytes` is the real path. guard_confirmed */
+	STEP_PIN,     /* is what the child has open what was resolved? SCP: count: bytes announced. SFTP: for the slot, at the real path `bytes`. guard_confirmed */
 	STEP_SCRUB,   /* what the child stored must go. SFTP: of the slot, now at `bytes`; count 1: the name goes, 0: the content. guard_confirmed */
 	STEP_INSPECT, /* find the `need` facts of the first count bytes of the slot's content; file: of its base instead. guard_found */
 	STEP_RECORD,  /* to the audit log before going on; of a file with the slot's hash and time. guard_recorded */
 	STEP_SHUT,    /* no more bytes for the child; count not 0: it is to be killed */
 	STEP_DONE,    /* all is over; count is the least exit status */
 	/* SFTP alone: a client that names what it likes, in any order */
-	STEP_LOOK,    /* where does the path `bytes` lead; follow: through a link at its end. With a slot: that begins anew, with what is there as its base. guard_resolved */
+	STEP_LOOK,    /* where does the path `bytes` lead; follow: through a link at its end. A slot begins anew, with what is there as its base. guard_resolved */
 	STEP_TREE,    /* all that is below the folder `bytes`: guard_met for each, then guard_confirmed: yes if it was all */
 	STEP_SIZE,    /* the slot's content gets count bytes: cut, or filled with NULs */
-	STEP_SETTLE,  /* the first count bytes of the slot's content, as far as there are any, have to be in the spool: those nobody wrote come from its base. guard_confirmed */
+	STEP_SETTLE,  /* the first count bytes of the slot's content have to be in the spool: those that nobody wrote come from its base. guard_confirmed */
 	STEP_STILL,   /* is the slot's base as it was when it was looked at? guard_confirmed */
+	STEP_LOCK,    /* the slot's file, at `bytes`, against other sessions: count 1: nobody else may write it; 0: it is being written. Till DROP. guard_confirmed */
+	STEP_STANDS,  /* is it the slot's base, unchanged, that stands at `bytes` now? guard_confirmed */
 	STEP_CLOSED,  /* the child has closed what the slot was pinned to */
 };
 
@@ -110,6 +112,7 @@ struct guard_entry {
 	bool soft;                   /* fatal, and still said as a warning, as the real sink does */
 	bool pipelined;              /* the client sent on before it was answered */
 	bool answered;               /* the source was told to send */
+	bool renamed;                /* its own name was taken */
 	bool early;                  /* answered before the sink agreed: the content is held until it does */
 	bool times_first;            /* the sink was told the times and not yet the entry */
 	bool announced;              /* the sink was told of it */
@@ -168,7 +171,7 @@ struct step guard_next(struct guard *, enum side lane, struct span *in);
 
 void guard_moved(struct guard *, uint64_t n);                  /* of the last PASS, HOLD, RELEASE or PAD; may be less than asked */
 void guard_resolved(struct guard *, const struct place *);
-void guard_confirmed(struct guard *, bool yes);                /* ENTER, PIN, SCRUB, TREE, SETTLE, STILL */
+void guard_confirmed(struct guard *, bool yes);                /* ENTER, PIN, SCRUB, TREE, SETTLE, STILL, LOCK, STANDS */
 bool guard_met(struct guard *, struct span below, const struct place *); /* TREE: something at the path below the folder; false: enough */
 void guard_found(struct guard *, const struct finding *);
 void guard_recorded(struct guard *, bool written);             /* not written: refuse */

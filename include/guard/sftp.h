@@ -1,9 +1,9 @@
 /*
- * The SFTP conversation: what the guard keeps of it. Private to the guard, public for its size: it lies in memory of the caller's that is zero, and of which only what is in
- * use is touched.
+ * The SFTP conversation: what the guard keeps of it. Private to the guard, public for its size: it lies in memory of the caller's that is zero, and of
+ * which only what is in use is touched.
  *
- * READ and WRITE on what the child has open are pipelined: `flight` remembers what is under way, and the replies that wait for it. Every other request is a call: it begins
- * when nothing is in flight and ends before the next request is looked at.
+ * READ and WRITE on what the child has open are pipelined: `flight` remembers what is under way, and the replies that wait for it. Every other request is
+ * a call: it begins when nothing is in flight and ends before the next request is looked at.
  */
 #ifndef XFERWARDEN_GUARD_SFTP_H
 #define XFERWARDEN_GUARD_SFTP_H
@@ -25,7 +25,8 @@ enum sftp_use { USE_NONE = 0, USE_FOLDER, USE_FILE };
 struct sftp_file {
 	enum sftp_use use;
 	uint32_t tag;                    /* the handle's other half */
-	bool reads, writes, append;
+	bool reads, writes, append;      /* writes: it is judged as an upload */
+	bool writable;                   /* WRITEs are taken */
 	bool open;                       /* the child has it open: child is its handle */
 	bool held;                       /* what is written goes into the slot's content */
 	bool fresh;                      /* nothing stands at its name */
@@ -35,6 +36,7 @@ struct sftp_file {
 	bool again;                      /* and the head was written again since */
 	bool inspected;                  /* read: it was looked into; what the child reads has to be unchanged */
 	bool refused;                    /* nothing of it is kept; outcome, reason and sentence say why */
+	bool locked;                     /* against other sessions */
 	bool told;                       /* and a WRITE was answered so */
 	bool removed;                    /* by the client, before it was whole */
 	bool sized;                      /* its size has to be set when it is stored: writing alone does not give it */
@@ -51,6 +53,7 @@ struct sftp_file {
 	uint64_t prefix;                 /* bytes written from the beginning on without a gap */
 	uint64_t from, to;               /* what was written lies in here */
 	uint64_t size;                   /* as it will be */
+	uint64_t base, low;              /* of what stands there; and the least size it was cut to since: what was beyond is gone */
 	uint64_t next_size;              /* beyond this another rule may match */
 	uint64_t moved;                  /* content bytes to or from the client */
 	struct sftp_attrs wanted;        /* mode and times to be given to it when it is stored */
@@ -78,8 +81,9 @@ struct sftp_flight {
 };
 
 enum sftp_stage {
-	STAGE_NONE = 0, STAGE_QUEUED, STAGE_LOOK, STAGE_LOOK_OTHER, STAGE_TREE, STAGE_JUDGE, STAGE_SETTLE, STAGE_INSPECT, STAGE_OPEN, STAGE_OPENING, STAGE_PIN,
-	STAGE_SET, STAGE_RELEASE, STAGE_FINISH, STAGE_FINISHING, STAGE_CLOSED, STAGE_SCRUB, STAGE_RECORD, STAGE_FORWARD, STAGE_AWAIT, STAGE_READ, STAGE_DROP, STAGE_ANSWER,
+	STAGE_NONE = 0, STAGE_QUEUED, STAGE_LOOK, STAGE_LOOK_OTHER, STAGE_TREE, STAGE_JUDGE, STAGE_SETTLE, STAGE_INSPECT, STAGE_LOCK, STAGE_OPEN,
+	STAGE_OPENING, STAGE_PIN, STAGE_STANDS, STAGE_SET, STAGE_RELEASE, STAGE_FINISH, STAGE_FINISHING, STAGE_CLOSED, STAGE_SCRUB, STAGE_RECORD,
+	STAGE_FORWARD, STAGE_AWAIT, STAGE_READ, STAGE_DROP, STAGE_ANSWER,
 };
 
 /* The one request that is being dealt with. */
@@ -95,13 +99,19 @@ struct sftp_call {
 	bool content;                    /* what is to be judged is the content of something that stands there */
 	bool promote;                    /* a WRITE that goes on when the file is open at the child */
 	bool placed, read_judged, cut;   /* OPEN: what is done of it */
+	bool pinned;                     /* LOCK is about what the child has just opened */
+	bool locked;                     /* what is renamed or linked */
+	bool undone;                     /* STANDS said no: what was put there is being removed */
 	bool unpinned;                   /* the child opened something else, and is closing it */
 	bool doomed;                     /* asked of the child only for its own words of refusal */
 	bool failed;                     /* something of the store road was refused by the child */
-	bool closing, renaming;          /* the last steps of the store road */
+	bool closing;                    /* what was opened in vain is known to be closed */
+	bool renaming;                   /* the last step of the store road */
 	uint32_t piece;                  /* RELEASE: payload bytes of the current WRITE to come */
 	enum outcome outcome;
 	enum reason reason;
+	bool copies;                     /* COPY_DATA, whose target is being opened at the child; copy_from is the other */
+	unsigned copy_from;
 	unsigned slot, second_slot;      /* or GUARD_NO_SLOT */
 	unsigned number;                 /* of the ref; 0: none yet */
 	uint32_t code;                   /* of the answer */

@@ -46,6 +46,7 @@ struct sftp_file *file_find(struct guard *, struct span handle, unsigned *slot);
 struct sftp_file *file_new(struct guard *, enum sftp_use, unsigned *slot); /* NULL: too many */
 size_t file_handle(const struct guard *, unsigned slot, uint8_t dst[8]);
 struct sftp_file *file_at(struct guard *, struct span real, unsigned *slot); /* not yet under its name at the child */
+bool file_written_below(struct guard *, struct span folder);
 void file_refuse(struct guard *, unsigned slot, enum outcome, enum reason);
 enum decision file_judge(struct guard *, unsigned slot, bool whole); /* DENY: refused; NEED: file->need */
 bool file_set(struct guard *, unsigned slot, const struct sftp_attrs *); /* mode and times, as they will be; false: the mode is refused */
@@ -65,6 +66,7 @@ struct step store_finish(struct guard *);
 struct step store_finishing(struct guard *);
 void store_replied(struct guard *, const struct sftp_packet *);
 void store_pinned(struct guard *, bool yes);
+void store_locked(struct guard *, bool yes);
 void store_spoiled(struct guard *);                 /* the spool could not give what was asked of it */
 
 /* sftp_call.c: every request but READ and WRITE. */
@@ -78,6 +80,7 @@ void call_end(struct guard *);
 
 /* sftp_handle.c: requests about what is open, or about nothing; and what the child answers to what was passed on to it. */
 void handle_request(struct guard *);
+void handle_copy(struct guard *);
 void handle_forward(struct guard *, struct sftp_packet *); /* the request in the child's terms */
 void call_replied(struct guard *, const struct sftp_packet *);
 void handle_name(struct guard *, struct span name); /* answers the call with one NAME */
@@ -88,8 +91,23 @@ struct step handle_set(struct guard *, unsigned slot, const struct sftp_attrs *)
 bool path_is_request(enum sftp_kind);
 bool path_follows(enum sftp_kind);
 bool path_changes(enum sftp_kind);
+bool path_is_two(enum sftp_kind);                   /* RENAME, HARDLINK: content gets another name */
 void path_begin(struct guard *);
 struct step path_judge(struct guard *);
+void rename_locked(struct guard *, bool yes);
+void rename_stands(struct guard *, bool yes);
 void path_record(struct guard *);
+uint32_t path_hopeless(const struct place *);        /* the way to it is missing or broken: the answer. The child is not asked: the text, cleaned, may lead elsewhere */
+struct step path_forward(struct guard *);
+struct step path_deny(struct guard *, enum reason);
+struct step path_status(struct guard *, uint32_t code);
+struct facts path_facts(const struct place *, enum entry_kind, enum direction);
+bool path_allowed(struct guard *, const struct facts *, struct span asked); /* false: refused, and it is said */
+bool path_may_change(struct guard *, const struct place *, const char *path, bool itself); /* the same; itself: a link or device as such */
+
+/* sftp_rename.c: what gets another name, or a second one. */
+struct step rename_judge(struct guard *);
+struct step rename_hard_link(struct guard *);
+struct step rename_symbolic_link(struct guard *);
 
 #endif

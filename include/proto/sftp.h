@@ -89,6 +89,7 @@ struct sftp_reader {
 	bool begun;              /* requests: INIT was seen; replies: VERSION */
 	uint32_t entries;        /* replies: of the current NAME, to come */
 	uint64_t left;           /* of the current NAME or of what is passed over: bytes to come */
+	uint32_t behind;         /* of the last WRITE: bytes behind its payload, to be passed over */
 	/* and what else the reader needs; private */
 	size_t n;                /* bytes kept of the packet or entry at hand */
 	enum sftp_kind kind;     /* of the packet at hand, once its type is there */
@@ -102,16 +103,17 @@ void sftp_init(struct sftp_reader *);
 /* True between two packets: the stream may end here. The payload of WRITE and DATA is the caller's to count. */
 static inline bool sftp_between(const struct sftp_reader *reader)
 {
-	return reader->n == 0 && reader->entries == 0 && !reader->skipping;
+	return reader->n == 0 && reader->entries == 0 && !reader->skipping && reader->behind == 0;
 }
 
 /*
  * The next packet that a client may send; takes what it used from *in, never a byte of the next packet. The first has to be INIT and no other may be; its
- * extension pairs are passed over. WRITE: its header alone is taken, the payload is the caller's to take before the next call, exactly count bytes (any that fit
- * the packet, also more than SFTP_PAYLOAD_MAX). BAD are: length 0 or above SFTP_PACKET_MAX; fields that do not fit the length, or bytes behind the last field; a
- * NUL in a path; an empty or too long handle; unknown flags of OPEN or of attributes; ids that are not numbers of 4 bytes. UNKNOWN are: other types and
- * extensions; a request above SFTP_BODY_MAX; a path above SFTP_PATH_MAX; too many ids. Every path may be empty, and offsets, lengths and sizes are any number:
- * that is for the caller to judge.
+ * extension pairs are passed over. WRITE: its header alone is taken, the payload is the caller's to take before the next call, exactly count bytes (any
+ * that fit the packet, also more than SFTP_PAYLOAD_MAX); bytes of the packet behind that, which rclone's library sends, are passed over by the next call.
+ * BAD are: length 0 or above SFTP_PACKET_MAX; fields that do not fit the length, or bytes behind the last field; a NUL in a path; an empty or too long
+ * handle; unknown flags of OPEN or of attributes; ids that are not numbers of 4 bytes. UNKNOWN are: other types and extensions; a request above
+ * SFTP_BODY_MAX; a path above SFTP_PATH_MAX; too many ids. Every path may be empty, and offsets, lengths and sizes are any number: that is for the caller
+ * to judge.
  */
 enum sftp_kind sftp_next_request(struct sftp_reader *, struct span *in, struct sftp_packet *out);
 

@@ -1,8 +1,8 @@
 /*
  * Where held content waits for its verdict, never under a name: a plain buffer while it is small, then a memfd, then an unnamed file in a folder.
  *
- * A spool is one file as it will be: what was written, on top of what stood there before. [0, settled) is in the spool; what is beyond comes from the base, as far as that
- * goes, and from there to length it is NULs. Who writes from the start to the end never reads the base.
+ * A spool is one file as it will be: what was written, on top of what stood there before. [0, settled) is in the spool; what is beyond comes from the
+ * base, as far as that goes, and from there to length it is NULs. Who writes from the start to the end never reads the base.
  */
 #ifndef XFERWARDEN_RELAY_SPOOL_H
 #define XFERWARDEN_RELAY_SPOOL_H
@@ -37,6 +37,7 @@ struct spool {
 	int base;               /* borrowed; or the negative errno for which there is none */
 	int memfd, file;        /* -1: not opened; at most one of them holds the content */
 	bool in_file, in_memfd; /* neither: in small */
+	bool mirrored;          /* in_memfd, and in small as well */
 	int reader;             /* read-only descriptor of the one that holds it, -1 */
 	uint64_t extent;        /* bytes in the one that holds it: behind settled is what an earlier file or a cut left */
 	uint64_t charged;       /* of what the store promised */
@@ -63,8 +64,8 @@ void spool_finish(struct spool *);
 void spool_rest_on(struct spool *, int base, uint64_t size);
 
 /*
- * What can fail gives 0 or a negative errno: -ENOSPC when it is over the limit; -ESTALE when the base is shorter than it was said to be. Content that a failed write or settle
- * was to change is not to be relied on any more.
+ * What can fail gives 0 or a negative errno: -ENOSPC when it is over the limit; -ESTALE when the base is shorter than it was said to be. Content that a
+ * failed write or settle was to change is not to be relied on any more.
  */
 
 /* n bytes will have to be here: chooses the place once. */

@@ -114,6 +114,9 @@ struct place places_locate(struct places *, const char *path, bool follow, struc
 /* A read-only descriptor of exactly the regular file that spot remembers, at its real path; negative errno, -ESTALE when another stands there. */
 int places_open_spot(const struct spot *, const char *real);
 
+/* Is it the spot's file that stands at real, with the size and the time of writing that it had? (A new name changes neither.) */
+bool places_stands(const struct spot *, const char *real);
+
 /*
  * True while size and times of what fd is open on are the spot's. A change within one tick of the clock is not seen: places_tick waits until what was just changed
  * is older than that.

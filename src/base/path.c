@@ -137,7 +137,7 @@ bool path_unique(char *dst, size_t cap, struct span path, const char *tag)
 		}
 	}
 	size_t front = (size_t)(name.p - path.p) + stem;
-	if (name.n == 0 || name.n + tag_n + 1 > 255 || front + 1 + tag_n + (name.n - stem) + 1 > cap)
+	if (name.n == 0 || name.n + tag_n + 1 > PATH_NAME_MAX || front + 1 + tag_n + (name.n - stem) + 1 > cap)
 		return false;
 	memcpy(dst, path.p, front);
 	dst[front] = '-';

@@ -126,11 +126,13 @@ static void policy_restrict(struct build *b, const cfg_t *section, enum policy_a
 	policy->operations = access == ACCESS_DROP_BOX ? 0 : uploads ? DEFAULT_LOOK | DEFAULT_CHANGE : DEFAULT_LOOK;
 	policy->unique = access == ACCESS_DROP_BOX;
 	if (policy->rules[uploads ? DOWNLOAD : UPLOAD].permitted)
-		build_refuse(b, value, uploads ? "the policy has a section 'download', which contradicts that" : "the policy has a section 'upload', which contradicts that");
+		build_refuse(b, value, uploads ? "the policy has a section 'download', which contradicts that"
+					       : "the policy has a section 'upload', which contradicts that");
 	if (uploads && !policy->rules[UPLOAD].permitted && policy_is_complete(section))
 		build_refuse(b, value, "it needs upload { }");
 	if (tree_count(section, POLICY_OPERATIONS) > 0)
-		complain_mistake(b->complaints, tree_item(section, POLICY_OPERATIONS, 0)->line, "'operations' contradicts access = '%s', which says what is permitted", value->text);
+		complain_mistake(b->complaints, tree_item(section, POLICY_OPERATIONS, 0)->line,
+				 "'operations' contradicts access = '%s', which says what is permitted", value->text);
 }
 
 static void policy_build_access(struct build *b, const cfg_t *section, struct policy *policy)

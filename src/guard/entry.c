@@ -101,9 +101,26 @@ static enum reason entry_place_reason(struct guard *guard)
 	return needs & ~operations ? REASON_OPERATION : REASON_NONE;
 }
 
+/* The name is taken, and the policy gives another. Where the target is itself the file, the name does not matter, and it stays taken. */
+static bool entry_rename(struct guard *guard)
+{
+	struct guard_entry *entry = &guard->entry;
+	char name[PATH_BYTES_MAX];
+	bool taken = guard->source == CLIENT && entry->kind == ENTRY_FILE && entry->place.kind == PLACE_FILE;
+	if (!taken || !guard->setup.policy->unique || entry->renamed || !path_unique(name, sizeof(name), entry->record.name, entry_ref(guard)))
+		return false;
+	entry->renamed = true;
+	(void)span_copy(entry->name, sizeof(entry->name), span_str(name));
+	entry->record.name = span_str(entry->name);
+	guard_phase(guard, PHASE_RESOLVE);
+	return true;
+}
+
 void entry_placed(struct guard *guard)
 {
 	struct guard_entry *entry = &guard->entry;
+	if (entry_rename(guard))
+		return;
 	entry->facts = (struct facts){
 		.kind = entry->kind,
 		.direction = guard->setup.direction,

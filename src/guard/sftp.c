@@ -1,10 +1,8 @@
 /*
- * The frame of an SFTP session: who is asked what, in which order answers go out, and how it ends. The child answers in the order in which it was asked, and so do we: what
- * is answered here waits behind what is in flight.
+ * The frame of an SFTP session: who is asked what, in which order answers go out, and how it ends. The child answers in the order in which it was asked,
+ * and so do we: what is answered here waits behind what is in flight.
  */
 #include "guard/talk.h"
-
-enum { SFTP_OFFERED_ALWAYS = 1 << (SFTP_LIMITS - SFTP_FIRST_EXTENSION) | 1 << (SFTP_EXPAND_PATH - SFTP_FIRST_EXTENSION) | 1 << (SFTP_HOME_DIRECTORY - SFTP_FIRST_EXTENSION) };
 
 /* What a refusal of the file says; NULL for the code's own text. */
 static const char *sftp_sentence(struct sftp *sftp, unsigned slot, uint32_t code)
@@ -64,7 +62,7 @@ void sftp_request(struct guard *guard, enum sftp_flight_kind kind, unsigned slot
 void sftp_answer_in_turn(struct guard *guard, uint32_t id, uint32_t code, unsigned slot)
 {
 	struct sftp *sftp = sftp_of(guard);
-	if (sftp->flying == 0) {
+	if (sftp->flying == 0 && sftp->data.left == 0 && sftp->names == 0) { /* nor in the middle of an answer */
 		sftp_answer(guard, id, code, sftp_sentence(sftp, slot, code));
 		return;
 	}
@@ -94,7 +92,7 @@ static bool sftp_offers_copies(const struct guard *guard)
 static void sftp_greet(struct guard *guard, const struct sftp_packet *version)
 {
 	struct sftp *sftp = sftp_of(guard);
-	sftp->extensions = version->extensions | SFTP_OFFERED_ALWAYS;
+	sftp->extensions = version->extensions | sftp_extension(SFTP_LIMITS) | sftp_extension(SFTP_EXPAND_PATH) | sftp_extension(SFTP_HOME_DIRECTORY);
 	if (!sftp_offers_copies(guard))
 		sftp->extensions &= ~sftp_extension(SFTP_COPY_DATA);
 	struct sftp_packet ours = { .kind = SFTP_VERSION, .version = SFTP_VERSION_SPOKEN, .extensions = sftp->extensions };
@@ -120,16 +118,20 @@ static bool sftp_replied(struct guard *guard, const struct sftp_packet *reply)
 			sftp->data.asked = sftp->data.still = false;
 			return reply->count > 0;
 		}
+		if (reply->kind != SFTP_STATUS || reply->code == SFTP_OK)
+			return false;
 		sftp_answer(guard, flight.id, reply->code, NULL);
-		return reply->kind == SFTP_STATUS && reply->code != SFTP_OK;
+		return true;
 	case FLIGHT_WRITE:
+		if (reply->kind != SFTP_STATUS)
+			return false;
 		sftp_answer(guard, flight.id, reply->code, NULL);
 		if (reply->code != SFTP_OK) {
 			sftp->file[flight.slot].outcome = OUTCOME_FAILED;
 			sftp->file[flight.slot].reason = REASON_CHILD;
 			sftp->file[flight.slot].broken = true;
 		}
-		return reply->kind == SFTP_STATUS;
+		return true;
 	case FLIGHT_STORE:
 		store_replied(guard, reply);
 		return true;
@@ -162,7 +164,8 @@ static struct step sftp_child(struct guard *guard, struct span *in)
 		guard_send_packet(guard, CLIENT, &reply);
 	} else if (kind == SFTP_VERSION) {
 		good = sftp->greeted && !sftp->ready && reply.version == SFTP_VERSION_SPOKEN;
-		sftp_greet(guard, &reply);
+		if (good)
+			sftp_greet(guard, &reply);
 	} else {
 		good = kind != SFTP_BAD && sftp_replied(guard, &reply);
 	}
@@ -176,7 +179,7 @@ static struct step sftp_client_ended(struct guard *guard)
 {
 	struct sftp *sftp = sftp_of(guard);
 	sftp->ending = true;
-	if (sftp->flying > 0)
+	if (sftp->flying > 0 || sftp->data.left > 0 || sftp->names > 0)
 		return step_of(STEP_WAIT);
 	for (unsigned slot = 0; slot < sftp->files; slot++) {
 		if (sftp->file[slot].use == USE_NONE)
@@ -214,7 +217,7 @@ static struct step sftp_client(struct guard *guard, struct span *in)
 	} else if (kind == SFTP_READ) {
 		data_read(guard, &request);
 	} else if (kind == SFTP_UNKNOWN) {
-		sftp_answer_in_turn(guard, request.id, SFTP_OP_UNSUPPORTED, GUARD_NO_SLOT);
+		sftp_answer_in_turn(guard, request.id, request.code, GUARD_NO_SLOT);
 	} else {
 		call_begin(guard, &request);
 	}

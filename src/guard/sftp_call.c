@@ -34,6 +34,15 @@ void call_end(struct guard *guard)
 {
 	struct sftp *sftp = sftp_of(guard);
 	bool promoted = sftp->call.promote;
+	if (sftp->call.copies) {
+		sftp->call.copies = sftp->call.promote = false;
+		sftp->call.slot = sftp->call.copy_from;
+		if (sftp->file[sftp->call.second_slot].open)
+			handle_copy(guard);
+		else
+			call_status(guard, SFTP_FAILURE);
+		return;
+	}
 	call_stage(guard, STAGE_NONE);
 	if (promoted && guard->phase != PHASE_SHUT)
 		data_judged(guard);
@@ -209,6 +218,13 @@ void sftp_confirmed(struct guard *guard, bool yes)
 		return;
 	if (call->stage == STAGE_PIN) {
 		store_pinned(guard, yes);
+	} else if (call->stage == STAGE_LOCK) {
+		if (path_is_two(call->request.kind))
+			rename_locked(guard, yes);
+		else
+			store_locked(guard, yes);
+	} else if (call->stage == STAGE_STANDS) {
+		rename_stands(guard, yes);
 	} else if (call->stage == STAGE_TREE) {
 		call->tree_seen = true;
 		call->tree_whole = yes;
@@ -327,7 +343,12 @@ static struct step call_read(struct guard *guard)
 	struct sftp *sftp = sftp_of(guard);
 	struct sftp_call *call = &sftp->call;
 	if (call->piece == 0) {
-		call_stage(guard, STAGE_NONE);
+		call_end(guard);
+		return step_again();
+	}
+	if (!call->answered) {
+		struct sftp_packet header = { .kind = SFTP_DATA, .id = call->request.id, .count = call->piece };
+		call->answered = guard_send_packet(guard, CLIENT, &header);
 		return step_again();
 	}
 	sftp->moving = MOVE_READ;
@@ -348,8 +369,17 @@ static struct step call_pin(struct guard *guard)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
 	const struct sftp_file *file = &sftp_of(guard)->file[call->slot];
-	return guard_ask(guard, (struct step){ .kind = STEP_PIN, .slot = call->slot, .file = file->inspected, .bytes = span_str(file->temporary ? file->stored : file->real),
-					       .entry = file->use == USE_FOLDER ? ENTRY_DIRECTORY : ENTRY_FILE });
+	struct span at = span_str(file->temporary ? file->stored : file->real);
+	enum entry_kind kind = file->use == USE_FOLDER ? ENTRY_DIRECTORY : ENTRY_FILE;
+	return guard_ask(guard, (struct step){ .kind = STEP_PIN, .slot = call->slot, .file = file->inspected, .bytes = at, .entry = kind });
+}
+
+static struct step call_lock(struct guard *guard)
+{
+	struct sftp_call *call = &sftp_of(guard)->call;
+	bool two = path_is_two(call->request.kind);
+	struct span at = two ? call->place.real : span_str(sftp_of(guard)->file[call->slot].real);
+	return guard_ask(guard, (struct step){ .kind = STEP_LOCK, .slot = call->slot, .bytes = at, .count = !call->pinned });
 }
 
 struct step call_step(struct guard *guard)
@@ -375,6 +405,10 @@ struct step call_step(struct guard *guard)
 		return call_inspect(guard);
 	case STAGE_OPEN:
 		return store_open(guard);
+	case STAGE_LOCK:
+		return call_lock(guard);
+	case STAGE_STANDS:
+		return guard_ask(guard, (struct step){ .kind = STEP_STANDS, .slot = call->slot, .bytes = call->second.real });
 	case STAGE_PIN:
 		return call_pin(guard);
 	case STAGE_SET:

@@ -1,6 +1,6 @@
 /*
- * READ and WRITE: which road the bytes take. WRITE: held in the slot's content, or on to the child, or both; a WRITE that crosses the end of a head that is held goes both
- * ways in turn. READ: from the child, or, where the client reads what it wrote and nobody has judged yet, from the slot.
+ * READ and WRITE: which road the bytes take. WRITE: held in the slot's content, or on to the child, or both; a WRITE that crosses the end of a head that
+ * is held goes both ways in turn. READ: from the child, or, where the client reads what it wrote and nobody has judged yet, from the slot.
  */
 #include "base/text.h"
 #include "guard/talk.h"
@@ -86,7 +86,7 @@ void data_write(struct guard *guard, const struct sftp_packet *packet)
 	sftp->write.count = sftp->write.left = packet->count;
 	sftp->write.offset = file && file->append ? file->size : packet->offset;
 	sftp->write.sent = false;
-	if (file == NULL || !file->writes)
+	if (file == NULL || !file->writable)
 		data_drop(sftp, SFTP_FAILURE);
 	else if (sftp->write.offset > (uint64_t)INT64_MAX - packet->count)
 		data_drop(sftp, SFTP_BAD_MESSAGE);
@@ -125,7 +125,8 @@ static void data_held(struct guard *guard)
 		return;
 	}
 	bool headed = file->held && (file->missing & FACT_TYPE) && file->prefix >= GUARD_HEAD;
-	bool streams = file->held && (file->missing & (FACT_SCAN | FACT_TYPE)) == FACT_SCAN && file->prefix > GUARD_HEAD && guard->setup.policy->delivery == DELIVERY_STREAM;
+	bool streams = guard->setup.policy->delivery == DELIVERY_STREAM && file->held && (file->missing & (FACT_SCAN | FACT_TYPE)) == FACT_SCAN &&
+		       file->prefix > GUARD_HEAD;
 	if (headed || streams || file->size > file->next_size)
 		store_promote(guard, sftp->write.slot);
 	else
@@ -235,6 +236,8 @@ static void data_moved_held(struct guard *guard, uint64_t n)
 {
 	struct sftp *sftp = sftp_of(guard);
 	struct sftp_file *file = &sftp->file[sftp->write.slot];
+	if (file->held && sftp->write.offset < GUARD_HEAD && (file->facts.finding.known & FACT_TYPE))
+		file->again = true;
 	data_grow(file, sftp->write.offset, n);
 	sftp->write.offset += n;
 	sftp->write.left -= (uint32_t)n;

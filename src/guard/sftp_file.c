@@ -1,6 +1,6 @@
 /*
- * Handles, and the state of what they stand for. A handle is a slot's number and a tag that is never given twice, so that a stale one is known as such. The file's facts are
- * judged anew whenever they have changed; only store.c acts on it.
+ * Handles, and the state of what they stand for. A handle is a slot's number and a tag that is never given twice, so that a stale one is known as such.
+ * The file's facts are judged anew whenever they have changed; only store.c acts on it.
  */
 #include "guard/talk.h"
 
@@ -80,6 +80,16 @@ struct sftp_file *file_at(struct guard *guard, struct span real, unsigned *slot)
 		return file;
 	}
 	return NULL;
+}
+
+bool file_written_below(struct guard *guard, struct span folder)
+{
+	struct sftp *sftp = sftp_of(guard);
+	struct span below;
+	for (unsigned i = 0; i < sftp->files; i++)
+		if (sftp->file[i].use == USE_FILE && sftp->file[i].writes && path_below(span_str(sftp->file[i].real), folder, &below))
+			return true;
+	return false;
 }
 
 const char *sftp_ref(struct guard *guard, unsigned *number)
@@ -186,7 +196,7 @@ void file_record(struct guard *guard, unsigned slot)
 		.has_announced = true,
 		.size = file->writes ? file->size : file->facts.size,
 		.mode = file->facts.mode,
-		.bytes = file->refused && file->writes ? 0 : file->moved,
+		.bytes = file->writes && (file->refused || (!allowed && !file->open)) ? 0 : file->moved,
 		.type = span_str(finding->type),
 		.virus = span_str(finding->virus),
 		.unscannable = finding->unscannable,

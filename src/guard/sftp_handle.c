@@ -1,6 +1,6 @@
 /*
- * What is asked about handles, and the few requests that need no look at the file system. A file that the child does not have under its name is described, and changed, here;
- * everything else is passed on in the child's own terms.
+ * What is asked about handles, and the few requests that need no look at the file system. A file that the child does not have under its name is described,
+ * and changed, here; everything else is passed on in the child's own terms.
  */
 #include "base/path.h"
 #include "guard/talk.h"
@@ -58,6 +58,8 @@ static struct step handle_resize(struct guard *guard, unsigned slot, uint64_t si
 	}
 	file->sized = file->sized || !same || !file->fresh;
 	file->size = size;
+	file->low = file->low < size ? file->low : size;
+	file->again = file->again || (!same && size < GUARD_HEAD && (file->facts.finding.known & FACT_TYPE));
 	file->prefix = file->prefix < size ? file->prefix : size;
 	file->to = file->to < size ? file->to : size;
 	file->from = file->from < file->to ? file->from : file->to;
@@ -71,15 +73,24 @@ static struct step handle_resize(struct guard *guard, unsigned slot, uint64_t si
 	return same ? step_again() : (struct step){ .kind = STEP_SIZE, .slot = slot, .count = size };
 }
 
-static void handle_set_open(struct guard *guard, unsigned slot, const struct sftp_attrs *attrs)
+/* The child's file, and what is held of it. */
+static struct step handle_set_open(struct guard *guard, unsigned slot, const struct sftp_attrs *attrs)
 {
 	struct sftp_file *file = &sftp_of(guard)->file[slot];
-	if (attrs->flags & SFTP_ATTR_SIZE) {
-		file->size = attrs->size;
-		file->again = file->again || (file->headed && attrs->size < GUARD_HEAD);
-		file->prefix = file->prefix < attrs->size ? file->prefix : attrs->size;
+	if (!(attrs->flags & SFTP_ATTR_SIZE)) {
+		call_stage(guard, STAGE_FORWARD);
+		return step_again();
 	}
+	if (file->copied && attrs->size > guard->setup.hold_limit) {
+		call_status(guard, SFTP_FAILURE);
+		return step_again();
+	}
+	file->size = attrs->size;
+	file->again = file->again || (file->headed && attrs->size < GUARD_HEAD);
+	file->prefix = file->prefix < attrs->size ? file->prefix : attrs->size;
 	call_stage(guard, STAGE_FORWARD);
+	bool head = file->headed && attrs->size < GUARD_HEAD;
+	return file->copied || head ? (struct step){ .kind = STEP_SIZE, .slot = slot, .count = attrs->size } : step_again();
 }
 
 struct step handle_set(struct guard *guard, unsigned slot, const struct sftp_attrs *given)
@@ -101,17 +112,30 @@ struct step handle_set(struct guard *guard, unsigned slot, const struct sftp_att
 		file->told = true;
 		return step_again();
 	}
-	if (file->open && !(file->copied && (clean.flags & SFTP_ATTR_SIZE))) {
+	if (file->open) {
 		call->request.attrs = clean;
 		file->wanted.flags = 0;
-		bool headless = file->headed && (clean.flags & SFTP_ATTR_SIZE) && clean.size < GUARD_HEAD;
-		handle_set_open(guard, slot, &clean);
-		return headless ? (struct step){ .kind = STEP_SIZE, .slot = slot, .count = clean.size } : step_again();
+		return handle_set_open(guard, slot, &clean);
 	}
 	if (clean.flags & SFTP_ATTR_SIZE)
 		return handle_resize(guard, slot, clean.size);
 	call_status(guard, SFTP_OK);
 	return step_again();
+}
+
+/* A file that is only read: its attributes are changed as by its name, and judged so. */
+static void handle_set_by_name(struct guard *guard, const struct sftp_file *file)
+{
+	struct sftp_call *call = &sftp_of(guard)->call;
+	if (call->request.attrs.flags & SFTP_ATTR_SIZE) {
+		call_status(guard, SFTP_FAILURE);
+		return;
+	}
+	memcpy(call->path, file->real, sizeof(call->path));
+	call->request.kind = SFTP_SETSTAT;
+	call->request.path = span_str(call->path);
+	call->slot = GUARD_NO_SLOT;
+	path_begin(guard);
 }
 
 /* What was written and is held, read again. */
@@ -141,15 +165,22 @@ static void handle_close(struct guard *guard)
 		call_stage(guard, STAGE_JUDGE);
 }
 
-static void handle_copy(struct guard *guard)
+void handle_copy(struct guard *guard)
 {
 	struct sftp *sftp = sftp_of(guard);
 	struct sftp_call *call = &sftp->call;
 	const struct sftp_file *from = &sftp->file[call->slot];
 	struct sftp_file *to = &sftp->file[call->second_slot];
 	uint64_t length = call->request.length;
-	if (!(sftp->extensions & sftp_extension(SFTP_COPY_DATA)) || to->held || !to->open || !from->open || !from->reads || !to->writes) {
-		call_status(guard, to->writes && from->reads && to->held ? SFTP_OP_UNSUPPORTED : SFTP_FAILURE);
+	if (!(sftp->extensions & sftp_extension(SFTP_COPY_DATA)) || !from->open || !from->reads || !to->writable || to->refused || to->removed) {
+		call_status(guard, sftp->extensions & sftp_extension(SFTP_COPY_DATA) ? SFTP_FAILURE : SFTP_OP_UNSUPPORTED);
+		return;
+	}
+	if (!to->open) { /* the copy is made behind our back: it has to be there first */
+		call->copy_from = call->slot;
+		call->slot = call->second_slot;
+		call->promote = call->copies = true;
+		call_stage(guard, STAGE_JUDGE);
 		return;
 	}
 	if (length == 0 && from->facts.size > call->request.offset)
@@ -185,6 +216,8 @@ void handle_request(struct guard *guard)
 		handle_read(guard);
 	else if (kind == SFTP_FSTAT && (absent || file->temporary || file->copied))
 		handle_attrs(guard, call->slot);
+	else if (kind == SFTP_FSETSTAT && !file->writes)
+		handle_set_by_name(guard, file);
 	else if (kind == SFTP_FSETSTAT)
 		call_stage(guard, STAGE_SET);
 	else if (kind == SFTP_COPY_DATA)
@@ -240,8 +273,12 @@ static void handle_status(struct guard *guard, uint32_t code)
 		call_stage(guard, STAGE_CLOSED);
 	else if (call->request.kind == SFTP_OPENDIR)
 		call_stage(guard, code == SFTP_OK ? STAGE_ANSWER : STAGE_DROP);
+	else if (code == SFTP_OK && call->content && path_is_two(call->request.kind))
+		call_stage(guard, STAGE_STANDS);
+	else if (changes)
+		call_stage(guard, STAGE_RECORD);
 	else
-		call_stage(guard, changes ? STAGE_RECORD : call->slot < GUARD_SLOTS && path_is_request(call->request.kind) ? STAGE_DROP : STAGE_ANSWER);
+		call_stage(guard, call->slot < GUARD_SLOTS && path_is_request(call->request.kind) ? STAGE_DROP : STAGE_ANSWER);
 }
 
 /* Any answer that the request cannot have ends the session: nothing unasked for is passed on. */

@@ -13,9 +13,10 @@ bool open_begin(struct guard *guard)
 	struct sftp_file *file = file_new(guard, USE_FILE, &call->slot);
 	if (file == NULL)
 		return false;
-	file->writes = flags & (SFTP_OPEN_WRITE | SFTP_OPEN_APPEND | SFTP_OPEN_CREAT | SFTP_OPEN_TRUNC);
-	file->reads = (flags & SFTP_OPEN_READ) || !(flags & (SFTP_OPEN_WRITE | SFTP_OPEN_APPEND));
-	file->append = flags & SFTP_OPEN_APPEND;
+	file->writable = flags & SFTP_OPEN_WRITE;
+	file->writes = flags & (SFTP_OPEN_WRITE | SFTP_OPEN_CREAT | SFTP_OPEN_TRUNC); /* those two make and cut, whatever the handle is for */
+	file->reads = (flags & SFTP_OPEN_READ) || !file->writable;
+	file->append = file->writable && (flags & SFTP_OPEN_APPEND);
 	return true;
 }
 
@@ -49,7 +50,8 @@ static void open_facts(struct guard *guard)
 	file->shown = (struct sftp_attrs){ .flags = SFTP_ATTR_ALL, .uid = place->uid, .gid = place->gid, .atime = place->atime, .mtime = place->mtime,
 					   .mode = file->fresh ? (file->created_mode ? file->mode : 0644) : place->mode };
 	file->late = file->writes && open_is_late(&guard->setup.policy->rules[UPLOAD]);
-	file->sized = cut && file->writes && !file->fresh;
+	file->base = file->fresh ? 0 : place->size;
+	file->low = file->size;
 	file->next_size = UINT64_MAX;
 }
 
@@ -57,6 +59,9 @@ static void open_facts(struct guard *guard)
 static struct step open_doomed(struct guard *guard)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
+	uint32_t code = path_hopeless(&call->place);
+	if (code != SFTP_OK)
+		return path_status(guard, code);
 	call->doomed = true;
 	call_stage(guard, STAGE_OPEN);
 	return step_again();
@@ -156,7 +161,7 @@ static struct step open_upload(struct guard *guard)
 		return step_again();
 	}
 	file->held = true;
-	if (file->sized && !call->cut) {
+	if (file->low < file->base && !call->cut) {
 		call->cut = true;
 		return (struct step){ .kind = STEP_SIZE, .slot = call->slot, .count = 0 };
 	}

@@ -2,10 +2,7 @@
  * Requests about names: which operation each is, which names it touches, and by which rules they are judged. What a name holds is judged again wherever it gets another
  * one; what gets two names at once has to be the same to every rule under both.
  */
-#include <stdio.h>
-
 #include "base/path.h"
-#include "guard/login.h"
 #include "guard/talk.h"
 #include "guard/verdict.h"
 
@@ -50,19 +47,37 @@ bool path_changes(enum sftp_kind kind)
 	return path_kinds[kind].changes;
 }
 
-static struct step path_forward(struct guard *guard)
+bool path_is_two(enum sftp_kind kind)
 {
+	return kind == SFTP_RENAME || kind == SFTP_POSIX_RENAME || kind == SFTP_HARDLINK;
+}
+
+uint32_t path_hopeless(const struct place *place)
+{
+	if (place->kind != PLACE_ABSENT || !place->hopeless)
+		return SFTP_OK;
+	return path_name(place->real).n > PATH_NAME_MAX ? SFTP_BAD_MESSAGE : place->forbidden ? SFTP_PERMISSION_DENIED : SFTP_NO_SUCH_FILE;
+}
+
+struct step path_forward(struct guard *guard)
+{
+	const struct sftp_call *call = &sftp_of(guard)->call;
+	uint32_t code = path_hopeless(&call->place);
+	if (code == SFTP_OK && path_is_two(call->request.kind))
+		code = path_hopeless(&call->second);
+	if (code != SFTP_OK)
+		return path_status(guard, code);
 	call_stage(guard, STAGE_FORWARD);
 	return step_again();
 }
 
-static struct step path_deny(struct guard *guard, enum reason reason)
+struct step path_deny(struct guard *guard, enum reason reason)
 {
 	call_deny(guard, reason, NULL);
 	return step_again();
 }
 
-static struct step path_status(struct guard *guard, uint32_t code)
+struct step path_status(struct guard *guard, uint32_t code)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
 	call->code = code;
@@ -165,14 +180,14 @@ static struct step path_look(struct guard *guard)
 
 /* --- judging --- */
 
-static struct facts path_facts(const struct place *place, enum entry_kind kind, enum direction direction)
+struct facts path_facts(const struct place *place, enum entry_kind kind, enum direction direction)
 {
 	return (struct facts){ .kind = kind, .direction = direction, .path = place->path, .name = path_name(place->path), .mode = place->mode,
 			       .size = kind == ENTRY_FILE ? place->size : 0 };
 }
 
 /* False: refused, and it is said. Facts that are missing do not stand in the way here. */
-static bool path_allowed(struct guard *guard, const struct facts *facts, struct span asked)
+bool path_allowed(struct guard *guard, const struct facts *facts, struct span asked)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
 	struct verdict verdict = verdict_entry(guard, facts, asked);
@@ -183,7 +198,7 @@ static bool path_allowed(struct guard *guard, const struct facts *facts, struct 
 }
 
 /* What holds for every change: may it be made at all, and there? A link or device as such may be removed or renamed, not written. */
-static bool path_may_change(struct guard *guard, const struct place *place, const char *path, bool itself)
+bool path_may_change(struct guard *guard, const struct place *place, const char *path, bool itself)
 {
 	const struct sftp_call *call = &sftp_of(guard)->call;
 	const struct policy *policy = guard->setup.policy;
@@ -191,6 +206,8 @@ static bool path_may_change(struct guard *guard, const struct place *place, cons
 	if (itself && plain.kind == PLACE_OTHER)
 		plain.kind = PLACE_FILE;
 	enum reason reason = verdict_place(guard, &plain, path_name(span_str(path)), true);
+	if (reason == REASON_RESERVED && place->kind == PLACE_FILE && call->request.kind == SFTP_REMOVE)
+		reason = REASON_NONE; /* of a session that did not come to its end */
 	if (reason == REASON_NONE && !policy->rules[UPLOAD].permitted)
 		reason = REASON_NOT_PERMITTED;
 	if (reason == REASON_NONE && (path_kinds[call->request.kind].operation & ~policy->operations))
@@ -213,7 +230,7 @@ static struct step path_list(struct guard *guard)
 	if (!(guard->setup.policy->operations & OPERATION_LIST))
 		return path_deny(guard, REASON_OPERATION);
 	if (place->kind != PLACE_DIRECTORY)
-		return path_status(guard, place->kind == PLACE_ABSENT ? SFTP_NO_SUCH_FILE : SFTP_FAILURE);
+		return path_status(guard, SFTP_NO_SUCH_FILE); /* as OpenSSH's server says of a file, too */
 	struct verdict verdict = verdict_entry(guard, &facts, place->asked);
 	call->facts.direction = DOWNLOAD;
 	if (verdict.decision == DENY && verdict.reason == REASON_RULE) { /* what is merely not allowed has to be passed through all the same */
@@ -267,6 +284,8 @@ static struct step path_resize(struct guard *guard)
 	(void)span_copy(file->asked, sizeof(file->asked), place->asked);
 	file->writes = file->held = file->sized = true;
 	file->size = call->request.attrs.size;
+	file->base = place->size;
+	file->low = file->size < place->size ? file->size : place->size;
 	file->facts = path_facts(place, ENTRY_FILE, UPLOAD);
 	file->facts.path = span_str(file->real);
 	(void)path_below(span_str(file->real), guard->setup.root, &file->facts.path);
@@ -289,6 +308,8 @@ static struct step path_set(struct guard *guard)
 	bool folder = call->place.kind == PLACE_DIRECTORY;
 	struct facts facts = path_facts(&call->place, folder ? ENTRY_DIRECTORY : ENTRY_FILE, UPLOAD);
 	unsigned slot;
+	if (call->request.kind == SFTP_LSETSTAT && (attrs->flags & SFTP_ATTR_SIZE))
+		return path_status(guard, SFTP_BAD_MESSAGE);
 	bool sized = attrs->flags & SFTP_ATTR_SIZE, itself = call->request.kind == SFTP_LSETSTAT;
 	if (!path_may_change(guard, &call->place, call->path, itself))
 		return step_again();
@@ -304,216 +325,20 @@ static struct step path_set(struct guard *guard)
 	call->facts.mode = facts.mode;
 	if (!path_allowed(guard, &facts, call->place.asked))
 		return step_again();
+	if (attrs->flags == 0)
+		return path_forward(guard); /* nothing is asked for */
+	bool owned = (attrs->flags & SFTP_ATTR_OWNER) && attrs->uid == call->place.uid && attrs->gid == call->place.gid;
 	attrs->flags &= SFTP_ATTR_SIZE | SFTP_ATTR_MODE | SFTP_ATTR_TIMES;
 	attrs->mode &= 0777;
+	if (attrs->flags == 0 && owned)
+		return path_status(guard, SFTP_OK); /* it is theirs already */
 	if (attrs->flags == 0)
 		return path_deny(guard, REASON_OPERATION); /* an owner, and nothing else */
-	if (!sized || call->place.kind != PLACE_FILE)
+	if (!sized)
 		return path_forward(guard);
+	if (call->place.kind != PLACE_FILE) /* the server would cut what comes there meanwhile, and nobody would have judged it */
+		return path_status(guard, call->place.kind == PLACE_ABSENT ? SFTP_NO_SUCH_FILE : SFTP_FAILURE);
 	return file_at(guard, call->place.real, &slot) != NULL ? path_status(guard, SFTP_FAILURE) : path_resize(guard);
-}
-
-/* --- two names --- */
-
-/* A rule that is about paths may see what is in a folder with other eyes when the folder has another name. */
-static bool path_rules_by_path(const struct policy *policy)
-{
-	for (int direction = 0; direction < DIRECTIONS; direction++)
-		for (size_t i = 0; i < policy->rules[direction].count; i++)
-			if (policy->rules[direction].rules[i].conditions & CONDITION_PATH)
-				return true;
-	return false;
-}
-
-/* What could not be fetched under the old name may not become fetchable by another. */
-static bool path_still_hidden(struct guard *guard, const struct facts *before, const struct facts *after)
-{
-	struct facts old = *before, new = *after;
-	old.direction = new.direction = DOWNLOAD;
-	if (!guard->setup.policy->rules[DOWNLOAD].permitted)
-		return true;
-	struct verdict was = policy_judge(guard->setup.policy, &old), is = policy_judge(guard->setup.policy, &new);
-	if (was.decision != DENY || is.decision == DENY)
-		return true;
-	sftp_of(guard)->call.facts.direction = DOWNLOAD;
-	call_deny(guard, was.reason, &was);
-	return false;
-}
-
-static bool path_same(const struct guard *guard, const struct facts *before, const struct facts *after)
-{
-	struct facts old = *before, new = *after;
-	bool same = policy_same(guard->setup.policy, &old, &new);
-	old.direction = new.direction = DOWNLOAD;
-	return same && (!guard->setup.policy->rules[DOWNLOAD].permitted || policy_same(guard->setup.policy, &old, &new));
-}
-
-bool sftp_met(struct guard *guard, struct span below, const struct place *place)
-{
-	struct sftp_call *call = &sftp_of(guard)->call;
-	char old[PATH_BYTES_MAX], new[PATH_BYTES_MAX], real[PATH_BYTES_MAX];
-	if (call->stage != STAGE_TREE)
-		return false;
-	call->tree_reason = REASON_NOT_ALLOWED;
-	if (!path_join(old, sizeof(old), call->place.path, below) || !path_join(new, sizeof(new), call->second.path, below) ||
-	    !path_join(real, sizeof(real), call->second.real, below))
-		return false;
-	if (place->login || place->kind == PLACE_RESERVED || login_file(span_str(real), guard->setup.home, &guard->setup.policy->login_files)) {
-		call->tree_reason = place->kind == PLACE_RESERVED ? REASON_RESERVED : REASON_LOGIN_FILE;
-		return false;
-	}
-	struct facts before = path_facts(place, place->kind == PLACE_DIRECTORY ? ENTRY_DIRECTORY : ENTRY_FILE, UPLOAD), after = before;
-	before.path = span_str(old);
-	after.path = span_str(new);
-	before.name = after.name = path_name(before.path);
-	return path_same(guard, &before, &after);
-}
-
-/* A folder gets another name: all that is in it does. */
-static struct step path_move_folder(struct guard *guard)
-{
-	struct sftp_call *call = &sftp_of(guard)->call;
-	struct facts before = path_facts(&call->place, ENTRY_NAME, UPLOAD), after = path_facts(&call->second, ENTRY_DIRECTORY, UPLOAD);
-	struct span below;
-	bool hidden = path_below(call->second.real, guard->setup.home, &below) && below.n > 0 && below.p[0] == '.';
-	if (!path_allowed(guard, &before, call->place.asked) || !path_allowed(guard, &after, call->second.asked))
-		return step_again();
-	before.kind = ENTRY_DIRECTORY;
-	if (!path_still_hidden(guard, &before, &after))
-		return step_again();
-	if (!call->tree_seen && (hidden || path_rules_by_path(guard->setup.policy))) {
-		call_stage(guard, STAGE_TREE);
-		return step_again();
-	}
-	if (call->tree_seen && !call->tree_whole)
-		return path_deny(guard, call->tree_reason != REASON_NONE ? call->tree_reason : REASON_TOO_DEEP);
-	return path_forward(guard);
-}
-
-/* The content under its new name, by all that is known of it; NEED is answered by a look at it. NONE: go on. */
-static bool path_judge_content(struct guard *guard, struct facts *facts, struct span asked)
-{
-	struct sftp_call *call = &sftp_of(guard)->call;
-	facts->finding = call->facts.finding;
-	struct verdict verdict = verdict_entry(guard, facts, asked);
-	call->facts.direction = UPLOAD;
-	switch (verdict.decision) {
-	case ALLOW:
-		call->verdict = verdict;
-		return true;
-	case NEED:
-		if ((verdict.need & facts->finding.known) || call->slot == GUARD_NO_SLOT)
-			break;
-		call->need = verdict.need;
-		call->content = true;
-		call->end = verdict.need == FACT_TYPE && facts->size > GUARD_HEAD ? GUARD_HEAD : facts->size;
-		call_stage(guard, STAGE_INSPECT);
-		return false;
-	case DENY:
-		call_deny(guard, verdict.reason, &verdict);
-		return false;
-	}
-	call_deny(guard, REASON_INTERNAL, NULL);
-	return false;
-}
-
-static struct step path_move_file(struct guard *guard)
-{
-	struct sftp_call *call = &sftp_of(guard)->call;
-	struct facts before = path_facts(&call->place, ENTRY_NAME, UPLOAD), after = path_facts(&call->place, ENTRY_FILE, UPLOAD);
-	after.path = call->second.path;
-	after.name = path_name(after.path);
-	if (!path_allowed(guard, &before, call->place.asked) || !path_judge_content(guard, &after, call->second.asked))
-		return step_again();
-	before.kind = ENTRY_FILE;
-	before.size = after.size;
-	before.finding = after.finding;
-	if (!path_still_hidden(guard, &before, &after))
-		return step_again();
-	return path_forward(guard);
-}
-
-static struct step path_rename(struct guard *guard)
-{
-	struct sftp_call *call = &sftp_of(guard)->call;
-	bool replaces = call->request.kind == SFTP_POSIX_RENAME && call->second.kind != PLACE_ABSENT;
-	unsigned slot;
-	if (!path_may_change(guard, &call->place, call->path, true) || !path_may_change(guard, &call->second, call->other, true))
-		return step_again();
-	if (replaces && !(guard->setup.policy->operations & OPERATION_REPLACE))
-		return path_deny(guard, REASON_OPERATION);
-	if (file_at(guard, call->place.real, &slot) != NULL)
-		return path_status(guard, SFTP_FAILURE); /* it is still on its way there */
-	if (call->place.kind == PLACE_ABSENT) {
-		call->quiet = true;
-		return path_forward(guard);
-	}
-	return call->place.kind == PLACE_DIRECTORY ? path_move_folder(guard) : path_move_file(guard);
-}
-
-static struct step path_hard_link(struct guard *guard)
-{
-	struct sftp_call *call = &sftp_of(guard)->call;
-	struct facts before = path_facts(&call->place, ENTRY_FILE, UPLOAD), after = before;
-	after.path = call->second.path;
-	after.name = path_name(after.path);
-	if (!path_may_change(guard, &call->place, call->path, false) || !path_may_change(guard, &call->second, call->other, true))
-		return step_again();
-	if (call->place.kind == PLACE_DIRECTORY)
-		return path_deny(guard, REASON_NOT_A_FILE);
-	if (call->place.kind == PLACE_ABSENT) {
-		call->quiet = true;
-		return path_forward(guard);
-	}
-	if (!path_same(guard, &before, &after)) /* what is written under one name later would be there under the other */
-		return path_deny(guard, REASON_NOT_ALLOWED);
-	if (!path_judge_content(guard, &after, call->second.asked))
-		return step_again();
-	return path_forward(guard);
-}
-
-/* As the kernel would read it there: nothing is taken out of it. */
-static bool path_words(char target[static PATH_BYTES_MAX], struct span folder, const char *words)
-{
-	int n = words[0] == '/' ? snprintf(target, PATH_BYTES_MAX, "%s", words) : snprintf(target, PATH_BYTES_MAX, "%.*s/%s", (int)folder.n, (const char *)folder.p, words);
-	return words[0] != '\0' && n > 0 && n < PATH_BYTES_MAX;
-}
-
-/* The link is placed (path); where its words lead from there is looked at next (other). */
-static struct step path_symbolic_link(struct guard *guard)
-{
-	struct sftp_call *call = &sftp_of(guard)->call;
-	if (!call->placed) {
-		char target[PATH_BYTES_MAX];
-		if (!path_may_change(guard, &call->place, call->path, true))
-			return step_again();
-		if (!path_words(target, path_parent(call->place.real), call->words))
-			return path_status(guard, SFTP_BAD_MESSAGE);
-		memcpy(call->other, target, sizeof(target));
-		call->request.other = span_str(call->other);
-		call->placed = true;
-		call_stage(guard, STAGE_LOOK_OTHER);
-		return step_again();
-	}
-	bool folder = call->second.kind == PLACE_DIRECTORY;
-	struct facts link = path_facts(&call->place, folder ? ENTRY_DIRECTORY : ENTRY_FILE, UPLOAD), target = path_facts(&call->second, link.kind, UPLOAD);
-	link.mode = target.mode;
-	link.size = target.size;
-	if (call->place.kind != PLACE_ABSENT) {
-		call->quiet = true; /* the child says that it is there */
-	} else {
-		enum reason reason = verdict_place(guard, &call->second, span_of(NULL, 0), true);
-		if (reason == REASON_NONE && (!path_same(guard, &link, &target) || (folder && path_rules_by_path(guard->setup.policy))))
-			reason = REASON_NOT_ALLOWED;
-		if (reason != REASON_NONE)
-			return path_deny(guard, reason);
-		if (!path_allowed(guard, &link, call->place.asked))
-			return step_again();
-	}
-	call->request.path = span_str(call->words);
-	call->request.other = call->place.real;
-	call->linking = true;
-	return path_forward(guard);
 }
 
 struct step path_judge(struct guard *guard)
@@ -532,11 +357,11 @@ struct step path_judge(struct guard *guard)
 		return call->resizing ? store_judge(guard) : path_set(guard);
 	case SFTP_RENAME:
 	case SFTP_POSIX_RENAME:
-		return path_rename(guard);
+		return rename_judge(guard);
 	case SFTP_HARDLINK:
-		return path_hard_link(guard);
+		return rename_hard_link(guard);
 	case SFTP_SYMLINK:
-		return path_symbolic_link(guard);
+		return rename_symbolic_link(guard);
 	}
 	return path_look(guard);
 }

@@ -1,6 +1,7 @@
 /*
- * The road of an upload to its place: judged by what is known, opened at the child, compared with what was judged, written, given its size, mode and times, closed, and, where it
- * was kept under another name, renamed. A file may begin the road long before its CLOSE (promoted), and then only the rest is left for that.
+ * The road of an upload to its place: judged by what is known, opened at the child, compared with what was judged, written, given its size, mode and
+ * times, closed, and, where it was kept under another name, renamed. A file may begin the road long before its CLOSE (promoted), and then only the rest is
+ * left for that.
  */
 #include "guard/talk.h"
 
@@ -30,10 +31,15 @@ static struct step store_inspect(struct guard *guard)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
 	const struct sftp_file *file = store_file(guard);
+	if (!file->fresh && !file->locked) {
+		call_stage(guard, STAGE_LOCK);
+		return step_again();
+	}
 	call->need = file->need;
 	call->end = file->need == FACT_TYPE && file->size > GUARD_HEAD ? GUARD_HEAD : file->size;
 	call_stage(guard, STAGE_SETTLE);
-	return step_again();
+	/* what is held of an open file is its head, which may have been cut and passed over since */
+	return file->headed && file->again && !file->copied ? (struct step){ .kind = STEP_SIZE, .slot = call->slot, .count = call->end } : step_again();
 }
 
 /* Under another name until its verdict: what is new, and whose verdict was, or is, not a matter of the name alone. */
@@ -57,6 +63,13 @@ static struct step store_begin(struct guard *guard)
 	return step_again();
 }
 
+/* With what the WRITE brings that waits for this. */
+static bool store_is_large(struct guard *guard, const struct sftp_file *file)
+{
+	const struct sftp *sftp = sftp_of(guard);
+	return file->size >= SFTP_EARLY || sftp->write.offset + sftp->write.left > SFTP_EARLY;
+}
+
 static struct step store_judge_promoted(struct guard *guard, enum decision decision)
 {
 	struct sftp_file *file = store_file(guard);
@@ -67,7 +80,7 @@ static struct step store_judge_promoted(struct guard *guard, enum decision decis
 	if (file->missing & FACT_TYPE)
 		return file->prefix >= GUARD_HEAD ? store_inspect(guard) : store_on(guard);
 	if (!(file->missing & FACT_SCAN))
-		return file->fresh && file->size >= SFTP_EARLY ? store_begin(guard) : store_on(guard);
+		return file->fresh && store_is_large(guard, file) ? store_begin(guard) : store_on(guard);
 	if (guard->setup.policy->delivery != DELIVERY_STREAM || file->prefix <= GUARD_HEAD)
 		return store_on(guard);
 	file->copied = true;
@@ -79,8 +92,9 @@ struct step store_judge(struct guard *guard)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
 	struct sftp_file *file = store_file(guard);
-	if (file->again && !call->promote && !call->again) { /* its head is not the one that was judged */
+	if (file->again && !call->again && (file->held || !call->promote)) { /* its head is not the one that was judged */
 		file->facts.finding.known &= ~(unsigned)FACT_TYPE;
+		file->again = file->open;
 		call->again = true;
 	}
 	bool settled = !file->writes || file->refused || file->removed || (file->open && !file->late && file->need == 0 && !file->again);
@@ -162,6 +176,19 @@ static void store_opened(struct guard *guard, const struct sftp_packet *reply)
 	call_stage(guard, STAGE_PIN);
 }
 
+/* What stood there, without what is to be gone of it. */
+static void store_cut(struct guard *guard)
+{
+	struct sftp_call *call = &sftp_of(guard)->call;
+	struct sftp_file *file = store_file(guard);
+	if (file->low >= file->base)
+		return;
+	struct sftp_packet cut = { .kind = SFTP_FSETSTAT, .handle = span_of(file->child, file->child_n), .attrs = { .flags = SFTP_ATTR_SIZE, .size = file->low } };
+	file->base = file->low;
+	call->missing++;
+	sftp_request(guard, FLIGHT_STORE, call->slot, &cut);
+}
+
 void store_pinned(struct guard *guard, bool yes)
 {
 	struct sftp *sftp = sftp_of(guard);
@@ -174,21 +201,40 @@ void store_pinned(struct guard *guard, bool yes)
 		call_stage(guard, STAGE_FINISHING);
 		return;
 	}
+	if (file->writes && !file->temporary && !file->locked && policy_facts(guard->setup.policy, UPLOAD) != 0) {
+		sftp->call.pinned = true;
+		call_stage(guard, STAGE_LOCK);
+		return;
+	}
 	file->open = true;
+	file->inspected = file->inspected && !file->writes; /* who writes it will see it change */
+	store_cut(guard);
 	if (!file->held) {
-		call_stage(guard, STAGE_ANSWER);
-		if (!file->sized || file->fresh)
-			return;
-		file->sized = false; /* OPEN with TRUNC of what stands there */
-		sftp->call.missing = 1;
-		struct sftp_packet cut = { .kind = SFTP_FSETSTAT, .handle = span_of(file->child, file->child_n), .attrs = { .flags = SFTP_ATTR_SIZE } };
-		sftp_request(guard, FLIGHT_STORE, sftp->call.slot, &cut);
 		call_stage(guard, STAGE_FINISHING);
 		return;
 	}
 	sftp->call.at = file->from;
 	sftp->call.end = file->to;
 	call_stage(guard, STAGE_RELEASE);
+}
+
+/* Alone, before its content is judged; or, once it is open, as one of those who write it: then nobody gives it another name meanwhile. */
+void store_locked(struct guard *guard, bool yes)
+{
+	struct sftp_call *call = &sftp_of(guard)->call;
+	store_file(guard)->locked = yes;
+	if (call->pinned) {
+		call->pinned = false;
+		store_pinned(guard, yes);
+	} else if (yes) {
+		call_stage(guard, STAGE_JUDGE);
+	} else {
+		file_refuse(guard, call->slot, OUTCOME_BLOCKED, REASON_MOVED);
+		if (call->promote)
+			call_end(guard);
+		else
+			call_stage(guard, STAGE_FINISH);
+	}
 }
 
 /* The content that was held, as WRITEs. */
@@ -240,7 +286,6 @@ struct step store_finish(struct guard *guard)
 	}
 	packet = (struct sftp_packet){ .kind = SFTP_CLOSE, .handle = span_of(file->child, file->child_n) };
 	call->missing++;
-	call->closing = true;
 	sftp_request(guard, FLIGHT_STORE, call->slot, &packet);
 	return step_again();
 }
@@ -257,7 +302,7 @@ static void store_unpinned(struct guard *guard)
 		call_stage(guard, STAGE_DROP);
 	} else if (opening && !call->again) {
 		call->again = true;
-		call->placed = call->read_judged = call->cut = call->content = false;
+		call->placed = call->read_judged = call->cut = call->content = call->closing = false;
 		call->facts.finding = (struct finding){ 0 };
 		call_stage(guard, STAGE_LOOK);
 	} else {
@@ -281,13 +326,22 @@ static void store_whole(struct guard *guard)
 		store_unpinned(guard);
 		return;
 	}
+	if (call->undone) {
+		call_deny(guard, REASON_MOVED, NULL);
+		return;
+	}
 	if (call->promote) {
 		if (call->failed)
 			file_refuse(guard, call->slot, OUTCOME_FAILED, REASON_CHILD);
 		call_end(guard);
 		return;
 	}
-	if (call->request.kind == SFTP_OPEN) {
+	if (call->request.kind == SFTP_OPEN && call->failed) {
+		call->request.kind = SFTP_CLOSE; /* it could not be cut: then it is not opened */
+		call_stage(guard, STAGE_FINISH);
+		return;
+	}
+	if (call->request.kind == SFTP_OPEN || call->request.kind == SFTP_OPENDIR) {
 		call_stage(guard, STAGE_ANSWER);
 		return;
 	}
@@ -338,8 +392,13 @@ void store_replied(struct guard *guard, const struct sftp_packet *reply)
 /* STAGE_FINISHING: until nothing is missing. */
 struct step store_finishing(struct guard *guard)
 {
-	if (sftp_of(guard)->call.missing > 0)
+	struct sftp_call *call = &sftp_of(guard)->call;
+	if (call->missing > 0)
 		return step_of(STEP_WAIT);
+	if (call->unpinned && !call->closing) {
+		call->closing = true;
+		return (struct step){ .kind = STEP_CLOSED, .slot = call->slot };
+	}
 	store_whole(guard);
 	return step_again();
 }
@@ -347,8 +406,15 @@ struct step store_finishing(struct guard *guard)
 void store_spoiled(struct guard *guard)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
-	if (call->promote)
+	struct sftp_file *file = store_file(guard);
+	enum sftp_kind kind = call->request.kind;
+	if (call->promote) {
 		call_end(guard);
-	else
+	} else if (kind == SFTP_CLOSE || path_is_request(kind)) {
 		call_stage(guard, STAGE_FINISH);
+	} else { /* it stays open until it is closed */
+		call_status(guard, SFTP_PERMISSION_DENIED);
+		memcpy(call->sentence, file->sentence, sizeof(call->sentence));
+		file->told = true;
+	}
 }

@@ -27,7 +27,7 @@ enum reason verdict_place(const struct guard *guard, const struct place *place, 
 		return REASON_INTERNAL;
 	if (place->outside)
 		return REASON_OUTSIDE_ROOT;
-	if (place->kind == PLACE_RESERVED)
+	if (place->kind == PLACE_RESERVED || span_starts(path_name(place->real), span_str(".xferwarden-"))) /* what waits for its verdict, here or in another session */
 		return REASON_RESERVED;
 	if (place->kind == PLACE_OTHER)
 		return REASON_NOT_A_FILE;

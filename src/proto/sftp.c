@@ -134,7 +134,8 @@ static enum sftp_kind sftp_announced(struct sftp_reader *reader, struct sftp_pac
 {
 	uint64_t left = 4 + (uint64_t)sftp_length(reader) - header;
 	if (out->kind != SFTP_NAME) {
-		if (out->count == left)
+		reader->behind = out->kind == SFTP_WRITE && out->count < left ? (uint32_t)left - out->count : 0;
+		if (out->count + (uint64_t)reader->behind == left)
 			return out->kind;
 		sftp_bad(reader, "the data does not fill its packet");
 		return SFTP_BAD;
@@ -193,6 +194,9 @@ static enum sftp_kind sftp_next(struct sftp_reader *reader, struct span *in, str
 {
 	if (reader->why != NULL)
 		return SFTP_BAD;
+	reader->behind -= (uint32_t)span_take(in, reader->behind < in->n ? reader->behind : in->n).n;
+	if (reader->behind > 0)
+		return SFTP_MORE;
 	if (reader->skipping)
 		return sftp_pass(reader, in, out);
 	for (;;) {

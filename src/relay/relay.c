@@ -257,6 +257,14 @@ static void relay_last_words(struct relay *relay)
 	}
 }
 
+static bool relay_must_wait(const struct relay *relay)
+{
+	bool waits = relay->inspecting;
+	for (enum side side = CLIENT; side <= CHILD; side++)
+		waits = waits || !relay_has_room(relay, side) || relay->lane[side].want || relay->lane[side].stuck;
+	return waits;
+}
+
 int relay_run(struct relay *relay)
 {
 	relay_prepare(relay);
@@ -266,8 +274,7 @@ int relay_run(struct relay *relay)
 		if (relay->done)
 			break;
 		relay_note_progress(relay);
-		if (!relay_has_room(relay, CLIENT) || !relay_has_room(relay, CHILD) || relay->lane[CLIENT].want || relay->lane[CHILD].want || relay->lane[CLIENT].stuck || relay->lane[CHILD].stuck ||
-		    relay->inspecting)
+		if (relay_must_wait(relay))
 			relay_wait(relay);
 		step_found(relay);
 	}

@@ -1,6 +1,6 @@
 /*
- * When a hash of what moved is a hash of the file: as long as each byte came where the last one ended. A client that reads again what it has read changes nothing; one that
- * writes again does.
+ * When a hash of what moved is a hash of the file: as long as each byte came where the last one ended. A client that reads again what it has read changes
+ * nothing; one that writes again does.
  */
 #include "relay/slot.h"
 
@@ -12,7 +12,7 @@
 void slot_init(struct relay_slot *slot, struct spool_store *store)
 {
 	spool_init(&slot->spool, store);
-	slot->base = -1;
+	slot->base = slot->lock = -1;
 	slot->spot = (struct spot){ .child_fd = -1 };
 	slot->real[0] = '\0';
 	slot_begin(slot);
@@ -41,6 +41,7 @@ void slot_drop(struct relay_slot *slot, struct places *places)
 	slot->real[0] = '\0';
 	spool_drop(&slot->spool);
 	fd_close(&slot->base);
+	fd_close(&slot->lock);
 }
 
 int slot_base(struct relay_slot *slot)

@@ -89,7 +89,7 @@ static void spool_leave(struct spool *spool, bool empty)
 	fd_close(&spool->memfd);
 	fd_close(&spool->file);
 	fd_close(&spool->reader);
-	spool->in_file = spool->in_memfd = false;
+	spool->in_file = spool->in_memfd = spool->mirrored = false;
 	spool->extent = spool->lent = 0;
 }
 
@@ -210,6 +210,7 @@ static int spool_to_memfd(struct spool *spool, uint64_t n)
 	struct spool_store *store = spool->store;
 	FD_OWNED int fd = fd_steal(&store->spare), reader = fd_steal(&store->spare_reader);
 	uint64_t extent = store->spare_extent > spool->settled ? store->spare_extent : spool->settled;
+	bool small = spool_fd(spool) < 0;
 	store->spare_extent = 0;
 	if (fd < 0) {
 		fd = memfd_create("xferwarden", MFD_CLOEXEC);
@@ -223,6 +224,7 @@ static int spool_to_memfd(struct spool *spool, uint64_t n)
 	spool->memfd = fd_steal(&fd);
 	spool->reader = fd_steal(&reader);
 	spool->in_memfd = true;
+	spool->mirrored = small;
 	spool->extent = extent;
 	spool_charge(spool, n > extent ? n : extent);
 	return 0;
@@ -321,6 +323,7 @@ static int spool_bring(struct spool *spool, uint64_t until)
 	if (until <= spool->settled)
 		return 0;
 	uint64_t based = spool->base_size < until ? spool->base_size : until;
+	spool->mirrored = false;
 	int error = spool_part(spool, spool->settled);
 	if (error == 0 && based > spool->settled)
 		error = spool_bring_base(spool, based);
@@ -338,6 +341,7 @@ static int spool_ready(struct spool *spool, uint64_t at, uint64_t n)
 		error = spool_bring(spool, at);
 	if (error == 0)
 		error = spool_part(spool, at);
+	spool->mirrored = false;
 	return error;
 }
 
@@ -412,7 +416,7 @@ int spool_settle(struct spool *spool, uint64_t n)
 
 struct span spool_memory(const struct spool *spool, uint64_t offset)
 {
-	if (spool_fd(spool) >= 0 || offset >= spool->settled)
+	if ((spool_fd(spool) >= 0 && !spool->mirrored) || offset >= spool->settled)
 		return span_of(NULL, 0);
 	return span_of(spool->small + offset, (size_t)(spool->settled - offset));
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "relay/move.h"
@@ -93,6 +94,23 @@ static bool step_still(struct relay *relay, const struct step *step)
 	struct relay_slot *slot = step_file(relay, step);
 	int base = slot_base(slot);
 	return base >= 0 && places_still(&slot->spot, base);
+}
+
+/* Only sessions of ours look at such a lock; that is enough, for they are whom it is about. */
+static bool step_lock(struct relay *relay, const struct step *step)
+{
+	char real[PATH_BYTES_MAX];
+	struct relay_slot *slot = step_file(relay, step);
+	if (slot->lock < 0 && span_copy(real, sizeof(real), step->bytes))
+		slot->lock = places_open_spot(&slot->spot, real);
+	return slot->lock >= 0 && flock(slot->lock, (step->count ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0;
+}
+
+static bool step_stands(struct relay *relay, const struct step *step)
+{
+	char real[PATH_BYTES_MAX];
+	struct relay_slot *slot = step_file(relay, step);
+	return span_copy(real, sizeof(real), step->bytes) && places_stands(&slot->spot, real);
 }
 
 static bool step_pin(struct relay *relay, const struct step *step)
@@ -284,6 +302,12 @@ bool step_do(struct relay *relay, enum side side, const struct step *step)
 		return true;
 	case STEP_STILL:
 		guard_confirmed(relay->guard, step_still(relay, step));
+		return true;
+	case STEP_LOCK:
+		guard_confirmed(relay->guard, step_lock(relay, step));
+		return true;
+	case STEP_STANDS:
+		guard_confirmed(relay->guard, step_stands(relay, step));
 		return true;
 	case STEP_CLOSED:
 		places_unpin(relay->places, &step_file(relay, step)->spot);

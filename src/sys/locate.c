@@ -72,6 +72,7 @@ static struct place places_not_there(struct places *places, const char *path, in
 		place.kind = PLACE_OTHER; /* it leads nowhere: the real program would make what it names */
 	else if (!dangling && error != ENOENT)
 		place.hopeless = true;
+	place.forbidden = error == EACCES;
 	return place;
 }
 

@@ -46,6 +46,13 @@ bool places_still(const struct spot *spot, int fd)
 	       spot_times_equal(status.st_mtim, spot->modified) && spot_times_equal(status.st_ctim, spot->changed);
 }
 
+bool places_stands(const struct spot *spot, const char *real)
+{
+	struct stat status;
+	return lstat(real, &status) == 0 && spot_is(spot, &status) && status.st_size >= 0 && (uint64_t)status.st_size == spot->size &&
+	       spot_times_equal(status.st_mtim, spot->modified);
+}
+
 /* By the clock that files are stamped with. No nanoseconds at all mean a file system that counts seconds. */
 static bool spot_is_past(struct timespec changed, struct timespec now)
 {

@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { STEPS_MAX = 4000000, OPS_MAX = 300, MOVED_MAX = 24 << 20 };
+enum { STEPS_MAX = 4000000, OPS_MAX = 300, MOVED_MAX = 4 << 20 };
 
 static const struct rule rules[] = {
 	{ .kind = RULE_BLOCK, .name = "scripts", .conditions = CONDITION_NAME, .names = { (const char *const[]){ "*.php" }, 1 } },
@@ -46,7 +46,7 @@ uint32_t model_random(struct model *model, unsigned kind)
 
 uint64_t model_piece(const struct model *model, uint64_t n)
 {
-	return !model->bytes || n <= 1 ? n : n > 4096 ? 4093 : 1;
+	return !model->bytes || n <= 1 ? n : n > 20000 ? 9973 : n > 300 ? 251 : 1;
 }
 
 void model_hash(uint64_t *hash, const void *bytes, size_t n)
@@ -72,20 +72,22 @@ bool model_denied(const struct model *model, const struct policy *policy, enum d
 void model_check_world(struct model *model, bool end)
 {
 	bool stream = model->policy.delivery == DELIVERY_STREAM;
-	bool lost = model->guard.lost != REASON_NONE || model->guard.failed > 0;
+	bool lost = model->odd || model->guard.lost != REASON_NONE || model->guard.failed > 0;
 	for (int i = 0; i < WORLD_NAMES; i++) {
 		const struct world_name *name = &model->world.name[i];
 		const struct world_node *node = &model->world.node[name->node];
-		if (name->path[0] == '\0' || model->odd)
+		if (name->path[0] == '\0')
 			continue;
 		bool temporary = span_starts(path_name(span_str(name->path)), span_str(".xferwarden-s-"));
-		if (end)
-			REQUIRE(!temporary);
+		if (end && temporary)
+			fprintf(stderr, "%s is left, %zu bytes\n", name->path, node->n);
+		if (end) /* the child was lost, or could not be believed, between the opening and its answer: nothing is in it */
+			REQUIRE(!temporary || ((model->odd || model->guard.lost != REASON_NONE) && node->n == 0));
 		if (strncmp(name->path, "/srv/", 5) != 0)
 			REQUIRE(!name->ours && !node->ours);
 		if (temporary || node->kind != PLACE_FILE || node->foreign || !(name->ours || node->ours) || (stream && !end))
 			continue;
-		const struct policy *policy = end && !lost ? &model->policy : &model->content;
+		const struct policy *policy = end && !lost && node->n > 0 ? &model->policy : &model->content;
 		if (model_denied(model, policy, UPLOAD, node, name->path))
 			fprintf(stderr, "%s holds %zu bytes, %s%s, mode %o\n", name->path, node->n, world_type(node->bytes, node->n), world_virus(node->bytes, node->n) ? ", virus" : "", node->mode);
 		REQUIRE(!model_denied(model, policy, UPLOAD, node, name->path));
@@ -151,9 +153,10 @@ static void client_closed(struct model *model, struct model_handle *handle)
 		return;
 	REQUIRE(spot.node >= 0);
 	const struct world_node *node = &model->world.node[spot.node];
-	if (node->n != handle->want.n || memcmp(node->bytes, handle->want.p, node->n) != 0)
+	bool same = span_equal(span_of(node->bytes, node->n), span_of(handle->want.p, handle->want.n));
+	if (!same)
 		fprintf(stderr, "%s: %zu bytes stored, %zu written\n", handle->real, node->n, handle->want.n);
-	REQUIRE(node->n == handle->want.n && (node->n == 0 || memcmp(node->bytes, handle->want.p, node->n) == 0));
+	REQUIRE(same);
 }
 
 static void client_done(struct model *model, const struct model_request *request)
@@ -236,7 +239,8 @@ static void model_run(struct model *model)
 		bool moved = false;
 		for (;;) {
 			struct model_bytes *from = &model->lane[lane];
-			struct span left = span_of(from->p + from->at, from->n - from->at);
+			struct span left = span_of(from->p, from->n);
+			(void)span_take(&left, from->at);
 			struct step step = guard_next(&model->guard, lane, &left);
 			from->at = from->n - left.n;
 			REQUIRE(++steps < STEPS_MAX);
@@ -323,9 +327,7 @@ static void op_request(struct model *model, struct span *in)
 					  SFTP_OPEN_READ | SFTP_OPEN_WRITE | SFTP_OPEN_CREAT };
 	uint8_t a = take_byte(in), b = take_byte(in), c = take_byte(in), d = take_byte(in), e = take_byte(in), f = take_byte(in);
 	struct model_request request = { .handle = WORLD_NONE, .letter = (uint8_t)("abcdefghijklmnoqrstuwxyz"[f % 24]), .mark = e };
-	struct sftp_packet packet = { .kind = kinds[a % KINDS], .id = b & 128 ? 7 : ++model->served + 1000u };
-	model->served -= !(b & 128); /* only its own count of what it was asked */
-	packet.id += b & 128 ? 0 : f;
+	struct sftp_packet packet = { .kind = kinds[a % KINDS], .id = b & 128 ? 7 : 1000u + 256u * f + a };
 	packet.path = span_str(paths[b % PATHS]);
 	packet.other = span_str(paths[c % PATHS]);
 	packet.handle = model_handle_for(model, c, &request);
@@ -557,11 +559,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	model_clear(&whole);
 	model_setup(&whole, data, false);
 	model_play(&whole, span_of(data + 4, size - 4));
-	if (whole.moved > 400000 && (data[3] & 3) != 0)
+	if (whole.moved > 1 << 20 || (whole.moved > 100000 && (data[3] & 7) != 0))
 		return 0; /* byte by byte it would take long: for some */
 	model_clear(&bytes);
 	model_setup(&bytes, data, true);
 	model_play(&bytes, span_of(data + 4, size - 4));
+	if (whole.mangled) /* the end comes when that is read: sooner or later */
+		return 0;
 	REQUIRE(whole.records == bytes.records && whole.hash[CLIENT] == bytes.hash[CLIENT] && whole.hash[CHILD] == bytes.hash[CHILD]);
 	return 0;
 }

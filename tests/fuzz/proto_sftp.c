@@ -141,7 +141,7 @@ static void reading_take(struct reading *r, struct span in, struct sftp_reader *
 		check_fields(&packet);
 		hash_number(&r->hash, hash_packet(&packet));
 		r->payload = kind == SFTP_WRITE || kind == SFTP_DATA ? packet.count : 0;
-		REQUIRE(r->taken + r->payload + (r->reader.entries ? r->reader.left : 0) == r->end);
+		REQUIRE(r->taken + r->payload + r->reader.behind + (r->reader.entries ? r->reader.left : 0) == r->end);
 		REQUIRE(sftp_between(&r->reader) == (r->taken + r->payload == r->end));
 		if (other != NULL)
 			check_written(other, r->reply, &packet);

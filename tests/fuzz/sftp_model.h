@@ -28,6 +28,7 @@ struct model_slot {
 	size_t settled, base;
 	int node;                   /* that stood there; WORLD_NONE */
 	unsigned born, changes;
+	int lock, locked;           /* 0: none, 1: with others, 2: alone; the node */
 	bool pinned;
 	int handle;                 /* of the child, once pinned */
 	int stored;                 /* the node behind it */
@@ -89,7 +90,7 @@ struct model {
 	uint8_t numbers[8192];      /* of refs */
 	uint64_t hash[SIDES], records;
 	enum outcome last_outcome;
-	bool shut, killed, done, left, odd, mangled, wild; /* odd: a question was answered with no; mangled: bytes that nobody understands; wild: somebody else was there */
+	bool shut, killed, done, left, odd, mangled, wild; /* odd: what the child opened could not be told, and what it made may be left empty; mangled: bytes that nobody understands; wild: somebody else was there */
 	unsigned long long moved;
 };
 

@@ -75,7 +75,11 @@ static void relay_serve(struct model *model, const struct sftp_packet *request, 
 	uint32_t r = model_random(model, 0);
 	bool read = request->kind == SFTP_READ && request->handle.p[1] < WORLD_HANDLES && !(model->world.handle[request->handle.p[1]].flags & SFTP_OPEN_WRITE);
 	bool poison = read && model_denied(model, &model->content, DOWNLOAD, &model->world.node[model->world.handle[request->handle.p[1]].node], NULL);
-	world_serve(&model->world, request, payload, (r & 63) == 0, &reply, &entry, &data);
+	bool refused = (r & 63) == 0 || (request->kind == SFTP_OPEN && model->place.unwritable);
+	struct world_handle *touched = refused && request->handle.n == 4 && request->handle.p[1] < WORLD_HANDLES ? &model->world.handle[request->handle.p[1]] : NULL;
+	if (touched != NULL && touched->used && request->kind != SFTP_READ)
+		model->world.node[touched->node].foreign = true; /* half old, half new: nobody can judge that before */
+	world_serve(&model->world, request, payload, refused, &reply, &entry, &data);
 	if (model->killed)
 		return;
 	bytes_put(&model->replies, span_of(bytes, sftp_put(bytes, &reply)));
@@ -159,9 +163,9 @@ static bool relay_take(struct model *model, enum side lane, const struct step *s
 	}
 	uint64_t n = model_piece(model, step->count);
 	n = n < from->n - from->at ? n : from->n - from->at;
-	struct span bytes = span_of(from->p + from->at, (size_t)n);
 	if (n == 0)
 		return false;
+	struct span bytes = span_of(from->p + from->at, (size_t)n);
 	from->at += (size_t)n;
 	if (hold) {
 		bytes_write(&slot->content, step->offset, bytes);
@@ -232,6 +236,7 @@ static void relay_look(struct model *model, const struct step *step)
 		slot->born = spot.node >= 0 ? model->world.node[spot.node].born : 0;
 		slot->changes = spot.node >= 0 ? model->world.node[spot.node].changes : 0;
 		slot->pinned = slot->given = false;
+		slot->lock = 0;
 		slot->records = 0;
 		if (node != NULL)
 			bytes_put(&slot->content, span_of(node->bytes, node->n));
@@ -258,14 +263,43 @@ static bool relay_pin(struct model *model, const struct step *step)
 		same = true; /* under a name of its own */
 	if (step->file && !relay_is_still(model, slot))
 		same = false;
-	if ((model_random(model, 2) & 63) == 0)
+	if ((model_random(model, 2) & 63) == 0) {
 		same = false;
+		model->odd = true;
+	}
 	if (!same)
 		return false;
 	slot->pinned = true;
 	slot->handle = model->world.opened;
 	slot->stored = handle->node;
 	return true;
+}
+
+static bool relay_lock(struct model *model, const struct step *step)
+{
+	REQUIRE(step->slot < GUARD_SLOTS);
+	struct model_slot *slot = &model->slot[step->slot];
+	int node = slot->pinned ? slot->stored : slot->node, wanted = step->count ? 2 : 1;
+	if (node < 0 || (slot->node >= 0 && model->world.node[node].born != slot->born && !slot->pinned) || (model_random(model, 7) & 63) == 0)
+		return false;
+	for (size_t i = 0; i < GUARD_SLOTS; i++) {
+		const struct model_slot *other = &model->slot[i];
+		if (i != step->slot && other->lock != 0 && other->locked == node && (wanted == 2 || other->lock == 2))
+			return false;
+	}
+	slot->lock = wanted;
+	slot->locked = node;
+	return true;
+}
+
+/* A new name changes neither content nor what it is. */
+static bool relay_stands(struct model *model, const struct step *step)
+{
+	char path[PATH_BYTES_MAX], real[WORLD_PATH];
+	REQUIRE(step->slot < GUARD_SLOTS && span_copy(path, sizeof(path), step->bytes));
+	const struct model_slot *slot = &model->slot[step->slot];
+	struct world_spot spot = world_walk(&model->world, path, false, real);
+	return spot.node >= 0 && spot.node == slot->node && relay_is_still(model, slot) && (model_random(model, 8) & 63) != 0;
 }
 
 static bool relay_scrub(struct model *model, const struct step *step)
@@ -399,6 +433,7 @@ static void relay_drop(struct model *model, const struct step *step)
 	struct model_slot *slot = &model->slot[step->slot];
 	REQUIRE(!slot->given || slot->records == 1);
 	slot->pinned = slot->given = false;
+	slot->lock = 0;
 	slot->content.n = slot->settled = slot->base = 0;
 }
 
@@ -415,6 +450,12 @@ static bool relay_answer(struct model *model, const struct step *step)
 	case STEP_TREE:
 		yes = relay_tree(model, step);
 		break;
+	case STEP_LOCK:
+		yes = relay_lock(model, step);
+		break;
+	case STEP_STANDS:
+		yes = relay_stands(model, step);
+		break;
 	case STEP_STILL:
 		yes = relay_is_still(model, &model->slot[step->slot]) && (model_random(model, 6) & 63) != 0;
 		break;
@@ -423,8 +464,26 @@ static bool relay_answer(struct model *model, const struct step *step)
 	return true;
 }
 
+/* With FUZZ_TRACE set in the environment: what happens, for whoever looks into a crash; set to 2: when it is played byte by byte. */
+static void relay_trace(const struct model *model, enum side lane, const struct step *step)
+{
+	static const char *const words[] = { "read", "wait", "send", "pass", "hold", "release", "pad", "drop", "resolve", "enter", "pin", "scrub", "inspect", "record", "shut", "done",
+					     "look", "tree", "size", "settle", "still", "lock", "stands", "closed" };
+	const char *wanted = getenv("FUZZ_TRACE");
+	if (wanted == NULL || model->bytes != (wanted[0] == '2'))
+		return;
+	fprintf(stderr, "%s %s to %s slot %u count %llu offset %llu bytes", lane == CLIENT ? "client" : "child", words[step->kind], step->to == CLIENT ? "client" : "child", step->slot,
+		(unsigned long long)step->count, (unsigned long long)step->offset);
+	for (size_t i = 0; i < step->bytes.n && i < 100; i++)
+		fprintf(stderr, step->bytes.p[i] >= 32 && step->bytes.p[i] < 127 ? "%c" : " %02x ", step->bytes.p[i]);
+	if (step->record != NULL)
+		fprintf(stderr, " %d %s %.*s", step->record->outcome, reason_word(step->record->reason), (int)step->record->path.n, (const char *)step->record->path.p);
+	fputc('\n', stderr);
+}
+
 bool relay_step(struct model *model, enum side lane, const struct step *step)
 {
+	relay_trace(model, lane, step);
 	switch (step->kind) {
 	case STEP_READ:
 		REQUIRE(model->lane[lane].at == model->lane[lane].n);
@@ -447,6 +506,8 @@ bool relay_step(struct model *model, enum side lane, const struct step *step)
 	case STEP_SCRUB:
 	case STEP_TREE:
 	case STEP_STILL:
+	case STEP_LOCK:
+	case STEP_STANDS:
 		return relay_answer(model, step);
 	case STEP_INSPECT:
 		relay_inspect(model, step);
@@ -475,7 +536,7 @@ bool relay_step(struct model *model, enum side lane, const struct step *step)
 	case STEP_PAD:
 	case STEP_RESOLVE:
 	case STEP_ENTER:
-		REQUIRE(!"a step of SCP's");
+		REQUIRE(step->kind > STEP_DONE); /* these are SCP's */
 	}
 	return true;
 }

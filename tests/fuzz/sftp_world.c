@@ -189,8 +189,11 @@ static void world_put(struct world *world, const char *path, enum place_kind kin
 	world->name[name].ours = false;
 	if (kind == PLACE_OTHER)
 		(void)snprintf(node->words, sizeof(node->words), "%s", content);
+	size_t n = strlen(content);
+	if (kind == PLACE_FILE)
+		(void)world_resize(node, n * times);
 	for (size_t i = 0; kind == PLACE_FILE && i < times; i++)
-		(void)world_write(node, node->n, span_str(content));
+		memcpy(node->bytes + i * n, content, n);
 }
 
 void world_init(struct world *world)
@@ -203,13 +206,13 @@ void world_init(struct world *world)
 	world->broken = false;
 	world_put(world, "/srv", PLACE_DIRECTORY, "", 0);
 	world_put(world, "/srv/a.txt", PLACE_FILE, "hello", 1);
-	world_put(world, "/srv/big", PLACE_FILE, "0123456789abcdef", 20000);
+	world_put(world, "/srv/big", PLACE_FILE, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", 5000);
 	world_put(world, "/srv/bad", PLACE_FILE, "a V in it", 1);
 	world_put(world, "/srv/old.php", PLACE_FILE, "p", 1);
 	world_put(world, "/srv/p", PLACE_DIRECTORY, "", 0);
 	world_put(world, "/srv/p/x", PLACE_FILE, "x", 3);
 	world_put(world, "/srv/d", PLACE_DIRECTORY, "", 0);
-	world_put(world, "/srv/d/z", PLACE_FILE, "z", 70000);
+	world_put(world, "/srv/d/z", PLACE_FILE, "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", 1400);
 	world_put(world, "/srv/link", PLACE_OTHER, "a.txt", 1);
 	world_put(world, "/srv/nowhere", PLACE_OTHER, "d/new", 1);
 	world_put(world, "/srv/out", PLACE_OTHER, "/other", 1);

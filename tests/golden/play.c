@@ -234,6 +234,8 @@ static bool play_step(struct play *play, enum side lane, const struct step *step
 	case STEP_SIZE:
 	case STEP_SETTLE:
 	case STEP_STILL:
+	case STEP_LOCK:
+	case STEP_STANDS:
 	case STEP_CLOSED:
 		play_die("line %zu: a step of SFTP's", play->at);
 	}

@@ -315,6 +315,22 @@ static void sftp_drop(struct play *play, const struct step *step)
 	slot_forget(&play->slot[step->slot]);
 }
 
+static void sftp_lock(struct play *play, const struct step *step)
+{
+	char *path = play_quote(step->bytes);
+	char *line = play_text("\tlocks %u %s%s", sftp_slot_of(play, step), path, step->count ? " alone" : "");
+	free(path);
+	guard_confirmed(play->guard, strcmp(play_ask(play, line, "yes"), "yes") == 0);
+}
+
+static void sftp_stands(struct play *play, const struct step *step)
+{
+	char *path = play_quote(step->bytes);
+	char *line = play_text("\tcompares %u with %s", sftp_slot_of(play, step), path);
+	free(path);
+	guard_confirmed(play->guard, strcmp(play_ask(play, line, "yes"), "yes") == 0);
+}
+
 static void sftp_still(struct play *play, const struct step *step)
 {
 	char *line = play_text("\tchecks %u", sftp_slot_of(play, step));
@@ -370,6 +386,12 @@ bool sftp_play_step(struct play *play, enum side lane, const struct step *step)
 		break;
 	case STEP_STILL:
 		sftp_still(play, step);
+		break;
+	case STEP_LOCK:
+		sftp_lock(play, step);
+		break;
+	case STEP_STANDS:
+		sftp_stands(play, step);
 		break;
 	case STEP_CLOSED:
 		sftp_closed(play, step);

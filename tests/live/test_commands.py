@@ -6,6 +6,7 @@ import unittest
 import audit
 import configuration
 import raw
+import rawsftp
 import world
 
 # Forms of an upload to the folder {d}; each then sends the same two records. Recorded from the clients named.
@@ -86,9 +87,13 @@ class Commands(unittest.TestCase):
     def test_sftp_request(self):
         done = world.run(['sftp', '-b', '-'] + self.gate.ssh_options() + [f'{self.live.user}@127.0.0.1'], data=b'ls\n', timeout=20)
         self.assertNotIn(done.status, (0, 'timeout'))
-        done = self.gate.ssh('/usr/lib/openssh/sftp-server', data=b'\0\0\0\5\1\0\0\0\3')
-        self.assertNotEqual(done.status, 0)
-        self.assertEqual(done.out, b'')
+        with rawsftp.Remote(self.gate) as session:
+            session.say(rawsftp.init() + rawsftp.packet(rawsftp.STAT, 5, '/') + rawsftp.packet(rawsftp.REALPATH, 6, '.'))
+            status, replies, _ = session.finish()
+        self.assertNotEqual(status, 0)
+        self.assertEqual([(p.type, p.id) for p in replies], [(rawsftp.VERSION, 3), (rawsftp.STATUS, 5), (rawsftp.STATUS, 6)])
+        self.assertEqual({rawsftp.code(p) for p in replies[1:]}, {rawsftp.DENIED}, 'each request is told why')
+        self.assertIn(b'xferwarden: ', rawsftp.text(replies[1]))
 
     def test_environment_is_not_believed(self):
         """A shell request whose client sets SSH_ORIGINAL_COMMAND itself; sshd takes it only where AcceptEnv says so, as here it does not."""

@@ -14,7 +14,7 @@ import tree
 import world
 
 OLD = b'the old one, which stands\n'
-DEAF = ('curl', 'pscp')  # do not look at the answer to CLOSE
+DEAF = ('curl', 'pscp', 'sshfs')  # do not look at the answer to CLOSE
 
 
 class Row:
@@ -200,6 +200,21 @@ class Table(unittest.TestCase):
         said = [(audit.outcome(r), audit.rule(r)) for r in audit.operations(p.records, 'attributes') if audit.path(r) == path]
         self.assertIn(('blocked', 'runnable'), said)
         self.assertIn('allowed', [outcome for outcome, _ in said])
+
+    def test_rclone_that_wants_to_run_programs(self):
+        """It asks for a shell's words and for hashes first; refused, and it does its work without."""
+        live = world.THE
+        client = sftp_clients.Rclone(live)
+        client.probes = True
+        s = stage.Stage(live, live.gate('table', configuration.table(live)), client, world.unique('probes'), 'gg')
+        s.folder_there('public_html')
+        s.here('fine.txt', samples.text())
+        before = len(audit.refusals(s.gate.records()))
+        answers, _ = client.work(s.gate, [('put', 'fine.txt', f'{s.remote}/public_html/fine.txt')], s.local)
+        self.assertEqual(answers[0].status, 0, answers)
+        self.assertEqual(tree.digest(f'{s.remote}/public_html/fine.txt'), samples.digest(samples.text()))
+        commands = [world.get(r, 'process.command_line') for r in audit.refusals(s.gate.records())[before:]]
+        self.assertIn('md5sum', commands)
 
     def test_nothing_is_left_behind(self):
         for (client, direction) in self.futures:

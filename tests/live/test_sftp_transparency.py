@@ -16,17 +16,18 @@ import world
 ALL = ('scp', 'sftp', 'lftp', 'sshfs', 'rclone', 'paramiko', 'curl', 'psftp', 'pscp')
 PASSES = (  # gate, configuration, its clients, those that carry heavy loads through it
     ('path', configuration.sftp_path, ALL, ALL),
-    ('type', configuration.sftp_type, ('scp', 'sftp', 'lftp', 'sshfs', 'paramiko', 'curl', 'psftp'), ('scp', 'sftp')),
-    ('virus', configuration.sftp_virus, ('scp', 'sftp', 'lftp', 'sshfs', 'rclone', 'paramiko', 'curl'), ('scp',)),
+    ('type', configuration.sftp_type, ('scp', 'sftp', 'lftp', 'sshfs', 'paramiko', 'curl', 'psftp'), ('scp',)),
+    ('virus', configuration.sftp_virus, ('scp', 'sftp', 'lftp', 'sshfs', 'paramiko', 'curl'), ('sftp',)),
 )
 STAMP = re.compile(rb'\b\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ')         # rclone's own clock
 LISTED = re.compile(rb' [A-Z][a-z]{2} +\d+ +(\d\d:\d\d|\d{4}) ')   # psftp's ls
 TROUBLE = re.compile(rb'(?i)failure|failed|denied|no such|not found|invalid|unable|could ?n.t|cannot|not a regular')
+HELD = ('g1', 'g2')
 UNSORTED = ('curl', 'rclone')                                      # say things in the order of the folder, or of their threads
 
 
-def wanted(client, heavy=True):
-    return [one for one in sftp_cases.CASES if one.fits(client) and (heavy or one.light)]
+def wanted(client, heavy=True, held=False):
+    return [one for one in sftp_cases.CASES if one.fits(client, heavy, held)]
 
 
 def plain(s, client, said):
@@ -50,11 +51,11 @@ def together(s, client, gate, chosen):
         at += len(jobs)
 
 
-def perform(live, gate, client, half, heavy):
+def perform(live, gate, client, half, chosen):
     """One half of the comparisons for a client: {case: what was said, what was left on both sides, how the records complain}."""
     s = stage.Stage(live, gate, client, f'sftp-{client.name}', half)
     began, found = time.monotonic(), {}
-    for one, place, jobs, answers in (together if client.one_session else alone)(s, client, gate, wanted(client, heavy)):
+    for one, place, jobs, answers in (together if client.one_session else alone)(s, client, gate, chosen):
         found[one.name] = {
             'ended': len(answers) != len(jobs),
             'said': [(a.status, plain(s, client, a.said)) for a in answers],
@@ -95,7 +96,7 @@ class Outcomes:
         for client in everyone.values():
             for half, gate, names, heavy in gates:
                 if client.name in names:
-                    cls.futures[client.name, half] = cls.pool.submit(perform, live, gate, client, half, client.name in heavy)
+                    cls.futures[client.name, half] = cls.pool.submit(perform, live, gate, client, half, wanted(client, client.name in heavy, half in HELD))
 
     @classmethod
     def get(cls, client, half):
@@ -144,7 +145,9 @@ def gated_test(one, client, half):
         wrong += ['at the client, bare / gated: ' + d for d in tree.difference(bare['local'], gated['local'])]
         records = [(world.get(r, 'event.action'), os.fsdecode(audit.path(r)), audit.sha256(r)) for r in audit.files(all_gated['records'])
                    if audit.outcome(r) == 'allowed']
-        wrong += [f'not recorded: {t}' for t in gated['transfers'] if t not in records]
+        # sshfs reads ahead in any order: then there is no hash of what was sent
+        unread = {(action, path) for action, path, digest in records if digest is None}
+        wrong += [f'not recorded: {t}' for t in gated['transfers'] if t not in records and not (client == 'sshfs' and t[0] == 'download' and t[:2] in unread)]
         if wrong:
             self.fail('\n'.join(wrong))
     return test
@@ -156,7 +159,7 @@ def install():
             setattr(Bare, f'test_{one.name}_{kind.name}', bare_test(one, kind.name))
         for i, (gate, _, names, heavy) in enumerate(PASSES):
             if kind.name in names:
-                for one in wanted(kind, kind.name in heavy):
+                for one in wanted(kind, kind.name in heavy, f'g{i}' in HELD):
                     setattr(Transparent, f'test_{gate}_{one.name}_{kind.name}', gated_test(one, kind.name, f'g{i}'))
 
 

@@ -53,7 +53,9 @@ class Doors(unittest.TestCase):
         self.s.clear()
 
     def session(self):
-        return r.Pipes(self.gate).greet()
+        session = r.Pipes(self.gate)
+        self.addCleanup(session.__exit__)
+        return session.greet()
 
     def there(self, name, content=OLD, mode=0o644):
         self.s.there(f'{PLACES}/{name}', content, mode)
@@ -98,20 +100,22 @@ class Doors(unittest.TestCase):
                         self.end(session, 0)
                         session = self.session()
                     with session:
-                        self.denied(session.do(make, f'{self.d}/harmless.txt', f'{self.d}/shell.php'), 'scripts')
-                        self.denied(session.do(make, f'{self.d}/harmless.txt', f'{self.d}/logs/x.txt'), 'logs')
+                        renames = make in (rename, rename_over)  # a link is refused wherever a rule would tell the two names apart
+                        self.denied(session.do(make, f'{self.d}/harmless.txt', f'{self.d}/shell.php'), 'scripts' if renames else None)
+                        self.denied(session.do(make, f'{self.d}/harmless.txt', f'{self.d}/logs/x.txt'), 'logs' if renames else None)
                         self.denied(session.do(make, f'{self.d}/harmless.txt', f'{self.s.remote}/x.txt'))
                         self.end(session, 1)
                     self.assertEqual((self.names(), os.listdir(self.s.remote)), (['harmless.txt'], [PLACES]))
-        said = {(world.get(x, 'event.action'), audit.outcome(x), audit.rule(x)) for x in self.records() if audit.rule(x) == 'scripts'}
-        self.assertEqual(said, {(action, 'blocked', 'scripts') for action in ('rename', 'hard-link', 'symbolic-link')})
+        for action, count in (('rename', 12), ('hard-link', 6), ('symbolic-link', 6)):
+            said = [audit.outcome(x) for x in audit.operations(self.records(), action)]
+            self.assertEqual(said, ['blocked'] * count, action)
 
     def test_another_name_for_the_content(self):
         """What a name says must fit the content it is given to, in whatever order they come."""
         with self.session() as session:
             self.assertEqual(self.put(session, 'page.png', samples.png()), r.OK)
             for make in (rename, rename_over, hard_link):
-                self.denied(session.do(make, f'{self.d}/page.png', f'{self.d}/page.jpg'), 'disguised')
+                self.denied(session.do(make, f'{self.d}/page.png', f'{self.d}/page.jpg'), None if make is hard_link else 'disguised')
             self.there('other.jpg', samples.jpeg())
             self.denied(session.do(rename_over, f'{self.d}/page.png', f'{self.d}/other.jpg'), 'disguised')
             self.fine(session.do(rename, f'{self.d}/page.png', f'{self.d}/same.png'))
@@ -124,7 +128,7 @@ class Doors(unittest.TestCase):
         self.there('v.bin', samples.virus())
         with self.session() as session:
             for make in (rename, rename_over, hard_link):
-                self.denied(session.do(make, f'{self.d}/v.bin', f'{self.d}/v2.txt'), 'malware')
+                self.denied(session.do(make, f'{self.d}/v.bin', f'{self.d}/v2.txt'), None if make is hard_link else 'malware')
             self.end(session, 1)
         self.assertEqual(self.names(), ['v.bin'])
 
@@ -288,7 +292,7 @@ class Doors(unittest.TestCase):
         with self.session() as session:
             if 'copy-data' not in session.extensions():
                 reply = session.request(r.EXTENDED, 'copy-data', r.string(b'x'), r.u64(0), r.u64(0), r.string(b'y'), r.u64(0))
-                self.assertEqual(r.code(reply), r.UNSUPPORTED, 'what is not offered is not served')
+                self.assertNotIn(r.code(reply), (None, r.OK), 'what is not offered is not served')
             source, target = session.open(f'{self.d}/page.png', R), session.open(f'{self.d}/page.jpg', W | C)
             copied = r.code(session.request(r.EXTENDED, 'copy-data', r.string(source), r.u64(0), r.u64(0), r.string(target), r.u64(0)))
             if copied == r.OK:
@@ -451,7 +455,8 @@ class Access(unittest.TestCase):
                 for word, ask in self.requests(s.remote).items():
                     with self.subTest(setting=setting, request=word):
                         reply = ask(session)
-                        self.assertEqual(r.code(reply) == r.DENIED, word not in permitted, reply)
+                        served = reply.type != r.STATUS or r.code(reply) == r.OK
+                        self.assertEqual(served, word in permitted, reply)
                 with self.subTest(setting=setting, request='write'):
                     codes = session.put(f'{s.remote}/new.txt', samples.text())
                     self.assertEqual(codes, [None, 0, 0] if 'write' in permitted else [r.DENIED])

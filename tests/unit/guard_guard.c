@@ -104,6 +104,8 @@ static bool carry_out(const struct step *step)
 	case STEP_SIZE:
 	case STEP_SETTLE:
 	case STEP_STILL:
+	case STEP_LOCK:
+	case STEP_STANDS:
 	case STEP_CLOSED:
 		break;
 	}

@@ -101,10 +101,11 @@ static void expect_settled(const char *when)
 	struct span memory = spool_memory(&spool, 0);
 	cr_assert_eq(spool.length, model_length, "%s: %ju", when, (uintmax_t)spool.length);
 	cr_assert_leq(spool.settled, spool.length);
-	if (memory.n > 0 || spool.settled == 0) {
+	if (memory.n > 0) {
 		cr_assert_eq(memory.n, spool.settled);
-		cr_expect(memory.n == 0 || memcmp(memory.p, model, memory.n) == 0, "%s: the buffer differs", when);
-	} else {
+		cr_expect(memcmp(memory.p, model, memory.n) == 0, "%s: the buffer differs", when);
+	}
+	if (memory.n == 0 || below(3) == 0) { /* a reader may stand beside the buffer */
 		struct stat status;
 		int reader = spool_reader(&spool);
 		cr_assert_geq(reader, 0, "%d", reader);
@@ -149,7 +150,7 @@ static void letter_send(struct letter *letter)
 	letter_read(letter);
 	if (letter->ends[1] == 0)
 		cr_assert_eq(pipe2(letter->ends, O_CLOEXEC | O_NONBLOCK), 0);
-	if (spool.settled == 0 || spool_memory(&spool, 0).n > 0)
+	if (spool.settled == 0 || strcmp(where(), "small") == 0)
 		return;
 	size_t at = below((uint32_t)spool.settled), most = spool.settled - at < sizeof(letter->bytes) ? spool.settled - at : sizeof(letter->bytes);
 	ssize_t sent = spool_send(&spool, letter->ends[1], at, 1 + below((uint32_t)most));

@@ -1,6 +1,6 @@
 /*
- * The stage for tests/unit/relay_*.c: a relay with a real guard in a process of its own, the test at the client's end of its pipes, and at the other end the real scp
- * or a child that follows a script.
+ * The stage for tests/unit/relay_*.c: a relay with a real guard in a process of its own, the test at the client's end of its pipes, and at the other end the real scp,
+ * sftp-server, or a child that follows a script.
  */
 #ifndef XFERWARDEN_UNIT_RELAY_STAGE_H
 #define XFERWARDEN_UNIT_RELAY_STAGE_H
@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guard/sftp.h"
 #include "relay/relay.h"
 #include "sys/fd.h"
 #include "sys/spawn.h"
@@ -34,6 +35,8 @@ struct stage {
 	const char *spool;            /* folder; NULL: base */
 	void (*child)(int in, int out); /* NULL: the real scp */
 	int in, out;                  /* of the relay, in place of pipes; 0: pipes */
+	bool sftp;                    /* the real sftp-server; direction and path do not matter */
+	uint64_t limit;               /* of the spool; 0: 16 MiB */
 	bool stops;                   /* SIGTERM is not its death, but let in while it waits */
 };
 
@@ -57,8 +60,21 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static const struct policy everything = { .name = "all", .protocols = PROTOCOL_SCP, .operations = OPERATION_ALL,
+static const struct policy everything = { .name = "all", .protocols = PROTOCOL_SCP | PROTOCOL_SFTP, .operations = OPERATION_ALL,
 	.rules = { { .permitted = true }, { .permitted = true } } };
+
+/* The real program. */
+static pid_t stage_program(const struct stage *stage, int in, int out, int cwd)
+{
+	const char *scp[] = { "scp", stage->recursive ? "-r" : "-p", stage->direction == UPLOAD ? "-t" : "-f", "--", stage->path, NULL };
+	const char *server[] = { "sftp-server", NULL };
+	char *argv[6], *envp[] = { NULL };
+	for (size_t i = 0; i < (stage->sftp ? 2 : 6); i++)
+		argv[i] = (char *)(uintptr_t)(stage->sftp ? server[i] : scp[i]);
+	struct spawn spawn = { .program = stage->sftp ? "/usr/lib/openssh/sftp-server" : "/usr/bin/scp", .argv = argv, .envp = envp, .in = in, .out = out, .err = -1,
+				.extra = -1, .cwd = cwd, .ruleset = -1, .visible = stage->sftp };
+	return spawn_run(&spawn);
+}
 
 static pid_t stage_child(const struct stage *stage, struct relay *relay, int cwd)
 {
@@ -67,28 +83,17 @@ static pid_t stage_child(const struct stage *stage, struct relay *relay, int cwd
 		return -errno;
 	relay->lane[CHILD].in = from[0];
 	relay->lane[CHILD].out = to[1];
-	pid_t pid;
-	if (stage->child != NULL) {
-		pid = fork();
-		if (pid == 0) {
-			int in = fcntl(to[0], F_DUPFD, 100), out = fcntl(from[1], F_DUPFD, 100);
-			if (fchdir(cwd) < 0)
-				_exit(99);
-			close_range(0, 2, 0);
-			close_range(3, 99, 0);
-			(void)!(open("/dev/null", O_RDWR) + open("/dev/null", O_RDWR) + open("/dev/null", O_RDWR));
-			signal(SIGPIPE, SIG_DFL);
-			stage->child(in, out);
-			_exit(0);
-		}
-	} else {
-		const char *words[] = { "scp", stage->recursive ? "-r" : "-p", stage->direction == UPLOAD ? "-t" : "-f", "--", stage->path, NULL };
-		char *argv[6], *envp[] = { NULL };
-		for (size_t i = 0; i < 6; i++)
-			argv[i] = (char *)(uintptr_t)words[i];
-		struct spawn spawn = { .program = "/usr/bin/scp", .argv = argv, .envp = envp, .in = to[0], .out = from[1], .err = -1,
-					.extra = -1, .cwd = cwd, .ruleset = -1 };
-		pid = spawn_run(&spawn);
+	pid_t pid = stage->child ? fork() : stage_program(stage, to[0], from[1], cwd);
+	if (stage->child && pid == 0) {
+		int in = fcntl(to[0], F_DUPFD, 100), out = fcntl(from[1], F_DUPFD, 100);
+		if (fchdir(cwd) < 0)
+			_exit(99);
+		close_range(0, 2, 0);
+		close_range(3, 99, 0);
+		(void)!(open("/dev/null", O_RDWR) + open("/dev/null", O_RDWR) + open("/dev/null", O_RDWR));
+		signal(SIGPIPE, SIG_DFL);
+		stage->child(in, out);
+		_exit(0);
 	}
 	close(to[0]);
 	close(from[1]);
@@ -120,20 +125,24 @@ static int stage_run(const struct stage *stage)
 {
 	static struct relay relay;
 	static struct guard guard;
+	static struct sftp sftp;
 	static struct places places;
 	static struct spool_store store;
 	static struct audit audit;
 	static const struct identity who = { .user = "tester", .home = "/" };
-	static const struct record_session record_session = { .id = "00c0ffee", .who = &who, .protocol = PROTOCOL_SCP };
+	static struct record_session record_session = { .id = "00c0ffee", .who = &who, .protocol = PROTOCOL_SCP };
 	const struct scan_setup scan_setup = { .inspector = STANDIN, .database = base, .timeout = 10, .scratch = base };
 	const char *what;
 	signal(SIGPIPE, SIG_IGN);
 	if (places_open(&places, at("root"), NULL, &what) < 0)
 		return 101;
-	if (stage->direction == UPLOAD)
+	if (stage->sftp)
+		record_session.protocol = PROTOCOL_SFTP;
+	else if (stage->direction == UPLOAD)
 		(void)places_target(&places, stage->path);
-	spool_store_init(&store, 256 << 10, 16 << 20, stage->spool ? stage->spool : base);
+	spool_store_init(&store, 256 << 10, stage->limit ? stage->limit : 16 << 20, stage->spool ? stage->spool : base);
 	guard_init(&guard, &(struct guard_setup){ .policy = stage->policy ? stage->policy : &everything, .session = record_session.id,
+		.sftp = stage->sftp ? &sftp : NULL, .root = span_str(places.root_real), .start = span_str(places.start_real), .secret = 1,
 		.direction = stage->direction, .recursive = stage->recursive, .hold_limit = spool_capacity(&store), .early_max = SPOOL_SMALL, .audit_refuse = true });
 	audit_init(&audit, &record_session);
 	if (audit_open(&audit, AUDIT_TO_FILE, audit_path) < 0)
@@ -202,7 +211,7 @@ static int stage_end(void)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void stage_kill(void)
+static inline void stage_kill(void)
 {
 	kill(shim, SIGKILL);
 	(void)waitpid(shim, NULL, 0);
@@ -231,7 +240,7 @@ static bool hear(void *dst, size_t n)
 }
 
 /* A line, without its end; "" at the end of all. */
-static const char *hear_line(void)
+static inline const char *hear_line(void)
 {
 	static char line[2048];
 	size_t n = 0;
@@ -252,14 +261,14 @@ static const char *audited(void)
 	return text;
 }
 
-static void expect_ok(void)
+static inline void expect_ok(void)
 {
 	char byte = 'x';
 	cr_assert(hear(&byte, 1));
 	cr_assert_eq(byte, 0, "%d %s\n%s", byte, hear_line(), audited());
 }
 
-static size_t audited_lines(void)
+static inline size_t audited_lines(void)
 {
 	size_t lines = 0;
 	for (const char *text = audited(); (text = strchr(text, '\n')) != NULL; text++)
@@ -268,7 +277,7 @@ static size_t audited_lines(void)
 }
 
 /* CPU seconds that the relay has used so far. */
-static double stage_cpu(void)
+static inline double stage_cpu(void)
 {
 	clockid_t clock;
 	struct timespec used = { 0 };
@@ -277,7 +286,7 @@ static double stage_cpu(void)
 }
 
 /* The relay waits: for a while it does next to nothing. */
-static void expect_idle(const char *phase)
+static inline void expect_idle(const char *phase)
 {
 	double used = 1;
 	for (int i = 0; i < 20 && used >= 0.005; i++) { /* on a busy machine it may have work left at first */
