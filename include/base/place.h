@@ -24,7 +24,8 @@ struct place {
 	/* What stands there; from places_locate only. ABSENT: the times are those of the question. */
 	bool above;         /* outside, and a folder on the way to root */
 	bool forbidden;     /* hopeless, for want of a permission on the way */
-	bool unwritable;    /* the child may not write there, or make it there */
+	bool unwritable;    /* the child may not write there, or make it there; asked with a spot, as the next */
+	bool unreadable;    /* it may not read what stands there */
 	uint64_t size;
 	unsigned mode;      /* permission bits */
 	uint32_t uid, gid, atime, mtime;

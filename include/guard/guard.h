@@ -43,7 +43,7 @@ enum step_kind {
 	STEP_PIN,     /* is what the child has open what was resolved? SCP: count: bytes announced. SFTP: for the slot, at the real path `bytes`. guard_confirmed */
 	STEP_SCRUB,   /* what the child stored must go. SFTP: of the slot, now at `bytes`; count 1: the name goes, 0: the content. guard_confirmed */
 	STEP_INSPECT, /* find the `need` facts of the first count bytes of the slot's content; file: of its base instead. guard_found */
-	STEP_RECORD,  /* to the audit log before going on; of a file with the slot's hash and time. guard_recorded */
+	STEP_RECORD,  /* to the audit log before going on; of a file with the slot's hash and time. file: what moved says nothing of it. guard_recorded */
 	STEP_SHUT,    /* no more bytes for the child; count not 0: it is to be killed */
 	STEP_DONE,    /* all is over; count is the least exit status */
 	/* SFTP alone: a client that names what it likes, in any order */

@@ -43,6 +43,7 @@ struct sftp_file {
 	bool created_mode;               /* OPEN gave a mode: mode */
 	unsigned mode;                   /* for the child's OPEN, which applies the umask */
 	bool recorded, scrub;
+	bool anew;                       /* it was changed by more than what moved: the hash of that is none */
 	bool broken;                     /* the child could not write all of it */
 	enum outcome outcome;
 	enum reason reason;

@@ -290,7 +290,7 @@ struct step sftp_sweep(struct guard *guard)
 			if (guard->asked)
 				return step_of(STEP_WAIT);
 			file_record(guard, sftp->swept);
-			return guard_ask(guard, (struct step){ .kind = STEP_RECORD, .slot = sftp->swept, .record = &guard->record });
+			return guard_ask(guard, (struct step){ .kind = STEP_RECORD, .slot = sftp->swept, .file = file->anew || file->told, .record = &guard->record });
 		}
 	}
 	guard_phase(guard, guard->drain ? PHASE_DRAIN : PHASE_DONE);

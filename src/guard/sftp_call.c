@@ -260,7 +260,8 @@ static struct step call_record(struct guard *guard)
 		file_record(guard, call->slot);
 	else
 		path_record(guard);
-	return guard_ask(guard, (struct step){ .kind = STEP_RECORD, .slot = file ? call->slot : GUARD_NO_SLOT, .record = &guard->record });
+	unsigned slot = file ? call->slot : GUARD_NO_SLOT;
+	return guard_ask(guard, (struct step){ .kind = STEP_RECORD, .slot = slot, .file = file && (of->anew || of->told), .record = &guard->record });
 }
 
 void sftp_recorded(struct guard *guard, bool written)

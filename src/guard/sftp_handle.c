@@ -86,6 +86,7 @@ static struct step handle_set_open(struct guard *guard, unsigned slot, const str
 		return step_again();
 	}
 	file->size = attrs->size;
+	file->anew = true;
 	file->again = file->again || (file->headed && attrs->size < GUARD_HEAD);
 	file->prefix = file->prefix < attrs->size ? file->prefix : attrs->size;
 	call_stage(guard, STAGE_FORWARD);
@@ -100,6 +101,7 @@ struct step handle_set(struct guard *guard, unsigned slot, const struct sftp_att
 	struct sftp_attrs attrs = *given, clean = *given;
 	if (file->refused || file->removed) {
 		call_status(guard, file->removed ? SFTP_OK : SFTP_PERMISSION_DENIED);
+		memcpy(call->sentence, file->sentence, sizeof(call->sentence));
 		return step_again();
 	}
 	if (!file->writes || !handle_clean(&clean)) {
@@ -185,6 +187,7 @@ void handle_copy(struct guard *guard)
 	}
 	if (length == 0 && from->facts.size > call->request.offset)
 		length = from->facts.size - call->request.offset;
+	to->anew = true;
 	if (to->size < call->request.offset2 + length)
 		to->size = call->request.offset2 + length;
 	call_stage(guard, STAGE_FORWARD);

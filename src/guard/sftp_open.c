@@ -185,6 +185,8 @@ struct step open_judge(struct guard *guard)
 		call->placed = false;
 		return step_again();
 	}
+	if (!file->writes && kind == PLACE_OTHER && call->place.hopeless)
+		return path_status(guard, SFTP_NO_SUCH_FILE); /* a link that leads nowhere */
 	enum reason reason = open_place(guard, file);
 	if (reason != REASON_NONE)
 		return open_refused(guard, reason);
@@ -199,7 +201,7 @@ struct step open_judge(struct guard *guard)
 		return open_doomed(guard);
 	}
 	if (file->reads && !file->fresh && !call->read_judged) {
-		if (call->place.hopeless)
+		if (call->place.unreadable)
 			return open_doomed(guard);
 		return open_judge_reading(guard);
 	}

@@ -336,9 +336,11 @@ static struct step path_set(struct guard *guard)
 		return path_deny(guard, REASON_OPERATION); /* an owner, and nothing else */
 	if (!sized)
 		return path_forward(guard);
+	if (file_at(guard, call->place.real, &slot) != NULL)
+		return path_status(guard, SFTP_FAILURE);
 	if (call->place.kind != PLACE_FILE) /* the server would cut what comes there meanwhile, and nobody would have judged it */
 		return path_status(guard, call->place.kind == PLACE_ABSENT ? SFTP_NO_SUCH_FILE : SFTP_FAILURE);
-	return file_at(guard, call->place.real, &slot) != NULL ? path_status(guard, SFTP_FAILURE) : path_resize(guard);
+	return path_resize(guard);
 }
 
 struct step path_judge(struct guard *guard)

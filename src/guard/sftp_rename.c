@@ -209,6 +209,11 @@ struct step rename_symbolic_link(struct guard *guard)
 		char target[PATH_BYTES_MAX];
 		if (!path_may_change(guard, &call->place, call->path, true))
 			return step_again();
+		struct facts facts = path_facts(&call->place, ENTRY_FILE, UPLOAD);
+		if (!path_allowed(guard, &facts, call->place.asked))
+			return step_again();
+		if (path_hopeless(&call->place) != SFTP_OK)
+			return path_status(guard, path_hopeless(&call->place));
 		if (!rename_words(target, path_parent(call->place.real), call->words))
 			return path_status(guard, SFTP_BAD_MESSAGE);
 		memcpy(call->other, target, sizeof(target));
@@ -231,8 +236,6 @@ struct step rename_symbolic_link(struct guard *guard)
 			reason = REASON_NOT_ALLOWED;
 		if (reason != REASON_NONE)
 			return path_deny(guard, reason);
-		if (!path_allowed(guard, &link, call->place.asked))
-			return step_again();
 	}
 	call->request.path = span_str(call->words);
 	call->request.other = call->place.real;

@@ -354,7 +354,7 @@ static void store_whole(struct guard *guard)
 		return;
 	}
 	if (file->writes && (call->failed || file->broken) && !file->refused) {
-		file->scrub = file->temporary;
+		file->scrub = file->temporary || (file->fresh && file->held && file->open); /* each WRITE was called good, and many clients do not listen at CLOSE */
 		file->outcome = OUTCOME_FAILED;
 		file->reason = REASON_CHILD;
 	} else if (!file->refused && !file->removed) {

@@ -122,6 +122,7 @@ static void child_environment(const struct session *session, struct child_words 
 	(void)snprintf(words->logname, sizeof(words->logname), "LOGNAME=%s", session->who.identity.user);
 	words->envp[n++] = child_word("PATH=/usr/bin:/bin");
 	words->envp[n++] = child_word("LANG=C.UTF-8");
+	words->envp[n++] = child_word("TZ=:/etc/localtime"); /* as without it, but the C library does not look at the file again for each line of a listing */
 	words->envp[n++] = words->home;
 	words->envp[n++] = words->user;
 	words->envp[n++] = words->logname;

@@ -182,8 +182,14 @@ static void session_operand_message(const struct session *session, const char *p
 /* Upload: the target as a whole, before the child is started. */
 static enum reason session_target(struct session *session, char line[static SCP_MESSAGE_MAX])
 {
+	static char unique[PATH_BYTES_MAX];
+	char tag[24];
 	const char *path = session->paths.path[0];
-	struct place place = places_target(&session->places, path);
+	struct place place = places_find(&session->places, path);
+	(void)snprintf(tag, sizeof(tag), "%s-1", session->id);
+	if (session->policy->unique && place.kind == PLACE_FILE && path_unique(unique, sizeof(unique), span_str(path), tag))
+		session->paths.path[0] = path = unique;
+	place = places_target(&session->places, path);
 	enum reason reason = session_place_reason(&place);
 	if (reason == REASON_NONE)
 		return reason;

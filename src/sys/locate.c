@@ -68,9 +68,10 @@ static struct place places_not_there(struct places *places, const char *path, in
 	struct stat status;
 	bool dangling = fstatat(places->start, path, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
 	struct place place = places_absent(places, path, refuses);
-	if (dangling && place.kind == PLACE_ABSENT)
+	if (dangling && place.kind == PLACE_ABSENT) {
 		place.kind = PLACE_OTHER; /* it leads nowhere: the real program would make what it names */
-	else if (!dangling && error != ENOENT)
+		place.hopeless = true;
+	} else if (!dangling && error != ENOENT)
 		place.hopeless = true;
 	place.forbidden = error == EACCES;
 	return place;
@@ -163,7 +164,10 @@ void places_remember(struct spot *spot, const struct stat *status)
 static struct place places_found(struct places *places, int fd, const struct stat *status, struct spot *spot)
 {
 	struct place place = { .kind = places_kind(status), .real = span_str(places->real) };
-	place.unwritable = place.kind == PLACE_FILE && faccessat(fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) < 0;
+	if (spot != NULL && place.kind == PLACE_FILE) {
+		place.unwritable = faccessat(fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) < 0;
+		place.unreadable = faccessat(fd, "", R_OK, AT_EMPTY_PATH | AT_EACCESS) < 0;
+	}
 	places_below(places, &place, status);
 	places_describe(&place, status);
 	if (spot != NULL)

@@ -221,6 +221,8 @@ static bool play_step(struct play *play, enum side lane, const struct step *step
 		guard_recorded(play->guard, strcmp(play_ask(play, show_record(step->record), "written"), "written") == 0);
 		return true;
 	case STEP_SHUT:
+		play->shut = true;
+		play->todo_n = step->count ? 0 : play->todo_n;
 		play_settle(play);
 		play_line(play, play_text(step->count ? "\tkills" : "\tshuts"));
 		return true;
@@ -275,6 +277,12 @@ static void play_feed(struct play *play, enum side side, const uint8_t *bytes, s
 	lane->left = span_of(joined, left + n);
 }
 
+void play_ends(struct play *play, enum side side)
+{
+	guard_ended(play->guard, side);
+	play_run(play);
+}
+
 void play_say_bytes(struct play *play, enum side side, struct span bytes)
 {
 	struct span rest = bytes;
@@ -310,8 +318,7 @@ static void play_input(struct play *play, const char *line)
 	} else if (play->sftp && strncmp(line, "child: ", 7) == 0) {
 		sftp_play_says(play, CHILD, line + 7);
 	} else if (strcmp(line, "client ends") == 0 || strcmp(line, "child ends") == 0) {
-		guard_ended(play->guard, line[1] == 'l' ? CLIENT : CHILD);
-		play_run(play);
+		play_ends(play, line[1] == 'l' ? CLIENT : CHILD);
 	} else if (strcmp(line, "client is gone") == 0) {
 		guard_client_left(play->guard);
 		play_run(play);
@@ -369,6 +376,8 @@ void play(const struct scene *scene, const struct lines *body, enum play_cut cut
 		play->answer = play->at + 1;
 		play_input(play, line);
 		play_settle(play);
+		if (scene->answers)
+			sftp_play_child(play);
 	}
 	play_end(play);
 }

@@ -28,6 +28,7 @@ struct scene {
 	uint64_t room;         /* of the spool */
 	bool sftp;             /* the words upload and download say for which way the rules are that follow */
 	bool greets;           /* the script has INIT and VERSION itself */
+	bool answers;          /* the child does what it is asked and says so; what else it says stands behind `child answers … = ` */
 	const char *extensions; /* that the child offers; NULL: all */
 	bool timing;           /* what happens depends on what arrives together: played whole only */
 };

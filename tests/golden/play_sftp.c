@@ -70,6 +70,25 @@ static void ear_answered(struct play *play, const struct sftp_packet *packet)
 	memmove(play->waiting, play->waiting + 1, --play->waiting_n * sizeof(play->waiting[0]));
 }
 
+/* "c12" */
+static unsigned child_number(struct span handle)
+{
+	char text[16];
+	return span_copy(text, sizeof(text), handle) ? (unsigned)strtoul(text + (text[0] == 'c'), NULL, 10) : 0;
+}
+
+static void child_asked(struct play *play, const struct sftp_packet *packet)
+{
+	if (packet->kind == SFTP_INIT)
+		return;
+	if (play->names.asked_n == PACKET_ASKED || play->todo_n == PLAY_TODO)
+		play_die("the child is asked too much");
+	play->names.asked[play->names.asked_n++] = packet->id;
+	play->todo[play->todo_n] = *packet;
+	play->todo_handle[play->todo_n] = child_number(packet->handle);
+	play->todo_n += play->scene->answers;
+}
+
 static void sftp_tell(struct play *play, const struct step *step)
 {
 	struct play_ear *ear = &play->ear[step->to];
@@ -85,8 +104,8 @@ static void sftp_tell(struct play *play, const struct step *step)
 	ear->at = packet.offset;
 	if (step->to == CLIENT)
 		ear_answered(play, &packet);
-	else if (kind != SFTP_INIT && play->names.asked_n < PACKET_ASKED)
-		play->names.asked[play->names.asked_n++] = packet.id;
+	else
+		child_asked(play, &packet);
 	char *words = packet_words(&play->names, &packet);
 	play_settle(play);
 	play_line(play, play_text("\ttells %s %s", play_side(step->to), words));
@@ -216,6 +235,7 @@ static void sftp_pin(struct play *play, const struct step *step)
 	char *line = play_text("\tpins %u%s %s%s", step->slot, step->entry == ENTRY_DIRECTORY ? " folder" : "", path, step->file ? " as it was" : "");
 	bool yes = strcmp(play_ask(play, line, "yes"), "yes") == 0;
 	play->slot[sftp_slot_of(play, step)].pinned = yes;
+	play->slot[step->slot].handle = play->child_handles;
 	free(path);
 	guard_confirmed(play->guard, yes);
 }
@@ -405,6 +425,73 @@ bool sftp_play_step(struct play *play, enum side lane, const struct step *step)
 		break;
 	}
 	return more;
+}
+
+/* --- a child that answers by itself --- */
+
+/* What stands in the file that a READ is about. */
+static struct span child_content(const struct play *play, const struct sftp_packet *read, unsigned handle)
+{
+	for (unsigned i = 0; i < GUARD_SLOTS; i++) {
+		const struct play_slot *slot = &play->slot[i];
+		if (!slot->pinned || slot->handle != handle || read->offset >= slot->length)
+			continue;
+		size_t left = slot->length - (size_t)read->offset;
+		return span_of(slot->bytes + read->offset, left < read->count ? left : read->count);
+	}
+	return span_of(NULL, 0);
+}
+
+static void child_gives(struct play *play, struct span content, uint32_t id)
+{
+	struct sftp_packet data = { .kind = SFTP_DATA, .id = id, .count = (uint32_t)content.n };
+	uint8_t *bytes = malloc(SFTP_PUT_MAX + content.n);
+	if (bytes == NULL)
+		abort();
+	size_t n = sftp_put(bytes, &data);
+	memcpy(bytes + n, content.p, content.n);
+	memmove(play->names.asked, play->names.asked + 1, --play->names.asked_n * sizeof(play->names.asked[0]));
+	play_say_bytes(play, CHILD, span_of(bytes, n + content.n));
+	free(bytes);
+}
+
+static void child_answers(struct play *play, const struct sftp_packet *asked, unsigned handle)
+{
+	char *otherwise, *kind = packet_words(&play->names, asked);
+	struct span content = asked->kind == SFTP_READ ? child_content(play, asked, handle) : span_of(NULL, 0);
+	kind[strcspn(kind, " ")] = '\0';
+	if (asked->kind == SFTP_OPEN || asked->kind == SFTP_OPENDIR)
+		otherwise = play_text("HANDLE handle=\"c%u\"", ++play->child_handles);
+	else if (asked->kind == SFTP_READ)
+		otherwise = play_text(content.n > 0 ? "its content" : "STATUS code=eof");
+	else
+		otherwise = play_text("STATUS code=ok");
+	const char *answer = play_ask(play, play_text("\tchild answers %s", kind), otherwise);
+	if (strcmp(answer, "its content") == 0)
+		child_gives(play, content, asked->id);
+	else if (strcmp(answer, "nothing") != 0)
+		sftp_play_says(play, CHILD, answer);
+	play_settle(play);
+	free(kind);
+	free(otherwise);
+}
+
+void sftp_play_child(struct play *play)
+{
+	while (play->todo_n > 0 && !play->done) {
+		struct sftp_packet asked = play->todo[0];
+		unsigned handle = play->todo_handle[0];
+		play->todo_n--;
+		memmove(play->todo, play->todo + 1, play->todo_n * sizeof(play->todo[0]));
+		memmove(play->todo_handle, play->todo_handle + 1, play->todo_n * sizeof(play->todo_handle[0]));
+		asked.path = asked.other = asked.handle = asked.handle2 = asked.ids = asked.ids2 = span_of(NULL, 0);
+		child_answers(play, &asked, handle);
+	}
+	if (play->shut && !play->lane[CHILD].ended && !play->done) {
+		play->lane[CHILD].ended = true;
+		play_line(play, play_text("\tchild has ended"));
+		play_ends(play, CHILD);
+	}
 }
 
 void sftp_play_begin(struct play *play)

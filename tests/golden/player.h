@@ -6,7 +6,7 @@
 #include "packet.h"
 #include "play.h"
 
-enum { PLAY_STEPS_MAX = 2000000, PLAY_SHOWN = 40, PLAY_WAITING = 4096 };
+enum { PLAY_STEPS_MAX = 2000000, PLAY_SHOWN = 40, PLAY_WAITING = 4096, PLAY_TODO = 1024 };
 
 struct play_lane {
 	uint8_t *bytes;      /* exactly n, so that a read beyond is seen */
@@ -20,6 +20,7 @@ struct play_slot {
 	uint8_t *bytes;      /* the file as it will be: length of them */
 	size_t length, settled, base;
 	bool pinned;
+	unsigned handle;     /* of the child, by its number */
 };
 
 /* What a side was told, read as that side reads it. */
@@ -55,6 +56,11 @@ struct play {
 	struct play_slot slot[GUARD_SLOTS];
 	struct play_ear ear[SIDES];
 	struct packet_names names;
+	struct sftp_packet todo[PLAY_TODO]; /* what the child was told and has not answered, where it answers by itself */
+	unsigned todo_handle[PLAY_TODO];
+	size_t todo_n;
+	unsigned child_handles;          /* c1, c2, … */
+	bool shut;
 	struct sftp_reader heard;        /* what the client says, read once more: each request has to get its one answer, in turn */
 	uint64_t heard_owed;
 	uint32_t waiting[PLAY_WAITING];
@@ -67,12 +73,14 @@ void play_settle(struct play *);
 void play_move(struct play *, const char *verb, enum side to, struct span bytes, uint64_t n);
 const char *play_ask(struct play *, char *question, const char *otherwise);
 uint64_t play_piece(struct play *, uint64_t n);
+void play_ends(struct play *, enum side);
 void play_say_bytes(struct play *, enum side, struct span bytes);
 
 /* play_sftp.c */
 void sftp_play_begin(struct play *);    /* with the greeting, unless the script has it */
 void sftp_play_heard(struct play *, struct span bytes);
 bool sftp_play_step(struct play *, enum side lane, const struct step *); /* false: the lane rests */
+void sftp_play_child(struct play *);    /* lets it answer all that it was asked, where it answers by itself */
 void sftp_play_says(struct play *, enum side, const char *words);
 void sftp_play_end(struct play *);
 

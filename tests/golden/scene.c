@@ -122,6 +122,8 @@ static bool scene_sftp_setting(struct scene *scene, char *words)
 		scene->setup.root = scene->setup.start = span_str("/srv");
 	} else if (strcmp(words, "greets itself") == 0) {
 		scene->greets = true;
+	} else if (strcmp(words, "child answers") == 0) {
+		scene->answers = true;
 	} else if (strcmp(words, "unique names") == 0) {
 		policy->unique = true;
 	} else if (strcmp(words, "no uploads") == 0) {

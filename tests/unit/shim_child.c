@@ -106,7 +106,7 @@ Test(shim_child, environment_arguments_and_descriptors_are_made_from_nothing)
 	ask(true, requests, 3);
 	snprintf(wanted, sizeof(wanted),
 		 "descriptors 0 1 2\nargument scp\nargument -r\nargument -p\nargument -d\nargument -t\nargument --\nargument report\nargument -rf\nargument ~x\n"
-		 "environment PATH=/usr/bin:/bin\nenvironment LANG=C.UTF-8\nenvironment HOME=/home/tester\nenvironment USER=tester\nenvironment LOGNAME=tester\n"
+		 "environment PATH=/usr/bin:/bin\nenvironment LANG=C.UTF-8\nenvironment TZ=:/etc/localtime\nenvironment HOME=/home/tester\nenvironment USER=tester\nenvironment LOGNAME=tester\n"
 		 "folder ");
 	cr_expect(strncmp(said, wanted, strlen(wanted)) == 0, "wanted:\n%s\ngot:\n%s", wanted, said);
 	snprintf(wanted, sizeof(wanted), "folder %s\n", in_base("root/home"));
