@@ -34,6 +34,7 @@ struct sftp_file {
 	bool copied;                     /* open, and a copy of what is written is held: stream */
 	bool headed;                     /* its type was told from the head, which stays held */
 	bool again;                      /* and the head was written again since */
+	bool fetching, fetched;          /* read: all of a small file is on its way into the slot, or is there: size bytes */
 	bool inspected;                  /* read: it was looked into; what the child reads has to be unchanged */
 	bool refused;                    /* nothing of it is kept; outcome, reason and sentence say why */
 	bool locked;                     /* against other sessions */
@@ -69,7 +70,7 @@ struct sftp_file {
 	char stored[PATH_BYTES_MAX];     /* temporary: where it is */
 };
 
-enum sftp_flight_kind { FLIGHT_NONE = 0, FLIGHT_READ, FLIGHT_WRITE, FLIGHT_LOCAL, FLIGHT_CALL, FLIGHT_STORE };
+enum sftp_flight_kind { FLIGHT_NONE = 0, FLIGHT_READ, FLIGHT_WRITE, FLIGHT_LOCAL, FLIGHT_CALL, FLIGHT_STORE, FLIGHT_FETCH, FLIGHT_CLOSED };
 
 /* A request of ours to the child that is not answered, or an answer of our own that waits for its turn. */
 struct sftp_flight {
@@ -142,7 +143,7 @@ struct sftp {
 	uint64_t transfers_failed;
 	unsigned files;                  /* slots that were ever in use: those from here on were not */
 	unsigned swept;                  /* files that the end has dealt with */
-	enum { MOVE_NONE, MOVE_HOLD, MOVE_PASS, MOVE_COPY, MOVE_DATA, MOVE_RELEASE, MOVE_READ } moving; /* what guard_moved tells of */
+	enum { MOVE_NONE, MOVE_HOLD, MOVE_PASS, MOVE_COPY, MOVE_DATA, MOVE_FETCH, MOVE_RELEASE, MOVE_READ } moving; /* what guard_moved tells of */
 	struct {
 		unsigned slot;
 		uint32_t id, count;
@@ -157,10 +158,12 @@ struct sftp {
 		uint32_t left;           /* payload bytes of the current DATA to come */
 		uint32_t id, count;
 		uint64_t offset;
+		bool fetch;              /* it is for the slot, not for the client */
 		bool waiting, asked, still; /* STILL is with the relay; was dealt with; and it is */
 	} data;
 	uint32_t names;                  /* entries of the current NAME to come */
 	size_t first, flying;            /* of flight */
+	size_t quiet;                    /* of those: CLOSEs that nobody waits for */
 	struct sftp_flight flight[SFTP_FLIGHT];
 	struct sftp_reader reader[SIDES];
 	struct sftp_call call;

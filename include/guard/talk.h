@@ -38,6 +38,9 @@ void data_write(struct guard *, const struct sftp_packet *);
 void data_read(struct guard *, const struct sftp_packet *);
 struct step data_write_step(struct guard *, struct span *in);
 struct step data_reply_step(struct guard *, struct span *in);
+void data_errand(struct guard *, unsigned slot, uint32_t id, uint64_t offset, uint32_t count); /* a READ for the child */
+void data_fetch(struct guard *, unsigned slot);     /* a small file was opened to be read: all of it is asked for before the client does */
+bool data_fetched(struct guard *, const struct sftp_flight *, const struct sftp_packet *reply); /* false: that is no answer to it */
 void data_still(struct guard *, bool yes);
 void data_judged(struct guard *);                   /* the call about the file that the current WRITE is for is over */
 

@@ -109,13 +109,18 @@ static bool sftp_replied(struct guard *guard, const struct sftp_packet *reply)
 		return false;
 	sftp_land(sftp);
 	switch (flight.kind) {
+	case FLIGHT_FETCH:
+		return data_fetched(guard, &flight, reply);
+	case FLIGHT_CLOSED:
+		sftp->quiet--;
+		return reply->kind == SFTP_STATUS;
 	case FLIGHT_READ:
 		if (reply->kind == SFTP_DATA && reply->count <= flight.count) {
 			sftp->data.slot = flight.slot;
 			sftp->data.id = flight.id;
 			sftp->data.count = sftp->data.left = reply->count;
 			sftp->data.offset = flight.offset;
-			sftp->data.asked = sftp->data.still = false;
+			sftp->data.asked = sftp->data.still = sftp->data.fetch = false;
 			return reply->count > 0;
 		}
 		if (reply->kind != SFTP_STATUS || reply->code == SFTP_OK)

@@ -389,7 +389,7 @@ struct step call_step(struct guard *guard)
 	struct sftp_call *call = &sftp->call;
 	switch (call->stage) {
 	case STAGE_QUEUED:
-		if (sftp->flying > 0 || sftp->data.left > 0 || sftp->names > 0)
+		if (sftp->flying > sftp->quiet || sftp->data.left > 0 || sftp->names > 0)
 			return step_of(STEP_WAIT);
 		call_start(guard);
 		return step_again();

@@ -276,12 +276,19 @@ void sftp_moved(struct guard *guard, uint64_t n)
 		data_moved_passed(sftp, n);
 		return;
 	case MOVE_DATA:
+		sftp->file[sftp->data.slot].moved += n;
 		sftp->data.left -= (uint32_t)n;
 		sftp->data.offset += n;
-		sftp->file[sftp->data.slot].moved += n;
 		return;
-	case MOVE_RELEASE:
+	case MOVE_FETCH:
+		sftp->data.left -= (uint32_t)n;
+		sftp->data.offset += n;
+		return;
 	case MOVE_READ:
+		if (!sftp->file[sftp->call.slot].writes)
+			sftp->file[sftp->call.slot].moved += n;
+		/* fall through */
+	case MOVE_RELEASE:
 		sftp->call.at += n;
 		sftp->call.piece -= (uint32_t)n;
 		return;
@@ -292,6 +299,10 @@ void sftp_spool_failed(struct guard *guard, const char *detail)
 {
 	struct sftp *sftp = sftp_of(guard);
 	bool writing = sftp->call.stage == STAGE_NONE && sftp->write.road == WRITE_HOLD;
+	if (sftp->moving == MOVE_FETCH && sftp->data.left > 0) { /* it is not there then, and read from the child */
+		sftp->file[sftp->data.slot].fetched = false;
+		return;
+	}
 	unsigned slot = writing ? sftp->write.slot : sftp->call.slot;
 	if (slot >= GUARD_SLOTS)
 		return;
@@ -306,6 +317,45 @@ void sftp_spool_failed(struct guard *guard, const char *detail)
 
 /* --- READ --- */
 
+void data_errand(struct guard *guard, unsigned slot, uint32_t id, uint64_t offset, uint32_t count)
+{
+	const struct sftp_file *file = &sftp_of(guard)->file[slot];
+	struct sftp_packet errand = { .kind = SFTP_READ, .id = id, .handle = span_of(file->child, file->child_n), .offset = offset,
+				      .count = count < SFTP_PAYLOAD_MAX ? count : SFTP_PAYLOAD_MAX };
+	sftp_request(guard, FLIGHT_READ, slot, &errand);
+}
+
+/* One byte more than there should be: then less than was asked for is all there is. */
+void data_fetch(struct guard *guard, unsigned slot)
+{
+	struct sftp_file *file = &sftp_of(guard)->file[slot];
+	struct sftp_packet errand = { .kind = SFTP_READ, .handle = span_of(file->child, file->child_n), .count = (uint32_t)file->facts.size + 1 };
+	file->fetching = true;
+	sftp_request(guard, FLIGHT_FETCH, slot, &errand);
+}
+
+bool data_fetched(struct guard *guard, const struct sftp_flight *flight, const struct sftp_packet *reply)
+{
+	struct sftp *sftp = sftp_of(guard);
+	struct sftp_file *file = &sftp->file[flight->slot];
+	file->fetching = false;
+	if (reply->kind == SFTP_STATUS) {
+		file->fetched = reply->code == SFTP_EOF;
+		file->size = 0;
+		return reply->code != SFTP_OK;
+	}
+	if (reply->kind != SFTP_DATA || reply->count == 0 || reply->count > flight->count)
+		return false;
+	sftp->data.slot = flight->slot;
+	sftp->data.offset = 0;
+	sftp->data.count = sftp->data.left = reply->count;
+	sftp->data.asked = sftp->data.still = false;
+	sftp->data.fetch = true;
+	file->fetched = reply->count < flight->count;
+	file->size = reply->count;
+	return true;
+}
+
 void data_read(struct guard *guard, const struct sftp_packet *packet)
 {
 	unsigned slot = GUARD_NO_SLOT;
@@ -316,10 +366,8 @@ void data_read(struct guard *guard, const struct sftp_packet *packet)
 		sftp_answer_in_turn(guard, packet->id, SFTP_PERMISSION_DENIED, slot);
 	} else if (packet->count == 0 || packet->offset > (uint64_t)INT64_MAX - packet->count) {
 		sftp_answer_in_turn(guard, packet->id, packet->count == 0 ? SFTP_EOF : SFTP_BAD_MESSAGE, GUARD_NO_SLOT);
-	} else if (file->open) {
-		struct sftp_packet errand = { .kind = SFTP_READ, .id = packet->id, .handle = span_of(file->child, file->child_n), .offset = packet->offset,
-					      .count = packet->count < SFTP_PAYLOAD_MAX ? packet->count : SFTP_PAYLOAD_MAX };
-		sftp_request(guard, FLIGHT_READ, slot, &errand);
+	} else if (file->open && !file->fetching && !file->fetched) {
+		data_errand(guard, slot, packet->id, packet->offset, packet->count);
 	} else {
 		call_begin(guard, packet);
 	}
@@ -335,6 +383,8 @@ struct step data_reply_step(struct guard *guard, struct span *in)
 			return (struct step){ .kind = STEP_STILL, .slot = sftp->data.slot };
 		}
 		sftp->data.asked = true;
+		if (sftp->data.fetch)
+			return step_again();
 		struct sftp_packet header = { .kind = SFTP_DATA, .id = sftp->data.id, .count = sftp->data.count };
 		guard_send_packet(guard, CLIENT, &header);
 		return step_again();
@@ -343,12 +393,17 @@ struct step data_reply_step(struct guard *guard, struct span *in)
 		guard_aborted(guard, REASON_CHILD);
 		return step_again();
 	}
-	if (file->refused) {
+	if (file->refused || (sftp->data.fetch && !file->fetched)) {
 		sftp->data.left -= (uint32_t)span_take(in, sftp->data.left).n;
 		if (sftp->data.left > 0)
 			return step_of(STEP_READ);
-		sftp_answer(guard, sftp->data.id, SFTP_PERMISSION_DENIED, file->sentence);
+		if (!sftp->data.fetch)
+			sftp_answer(guard, sftp->data.id, SFTP_PERMISSION_DENIED, file->sentence);
 		return step_again();
+	}
+	if (sftp->data.fetch) {
+		sftp->moving = MOVE_FETCH;
+		return (struct step){ .kind = STEP_HOLD, .slot = sftp->data.slot, .offset = sftp->data.offset, .count = sftp->data.left };
 	}
 	sftp->moving = MOVE_DATA;
 	return (struct step){ .kind = STEP_PASS, .to = CLIENT, .slot = sftp->data.slot, .offset = sftp->data.offset, .count = sftp->data.left };

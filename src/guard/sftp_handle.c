@@ -87,6 +87,12 @@ static struct step handle_set_open(struct guard *guard, unsigned slot, const str
 	}
 	file->size = attrs->size;
 	file->anew = true;
+	if (attrs->size > file->next_size && file_judge(guard, slot, false) == DENY) {
+		call_status(guard, SFTP_PERMISSION_DENIED);
+		memcpy(sftp_of(guard)->call.sentence, file->sentence, sizeof(file->sentence));
+		file->told = true;
+		return step_again();
+	}
 	file->again = file->again || (file->headed && attrs->size < GUARD_HEAD);
 	file->prefix = file->prefix < attrs->size ? file->prefix : attrs->size;
 	call_stage(guard, STAGE_FORWARD);
@@ -146,8 +152,12 @@ static void handle_read(struct guard *guard)
 	struct sftp_call *call = &sftp_of(guard)->call;
 	const struct sftp_file *file = &sftp_of(guard)->file[call->slot];
 	uint64_t offset = call->request.offset, most = call->request.count < SFTP_PAYLOAD_MAX ? call->request.count : SFTP_PAYLOAD_MAX;
-	if (file->open) { /* it was opened since */
-		call_stage(guard, STAGE_FORWARD);
+	if (file->refused) {
+		memcpy(call->sentence, file->sentence, sizeof(call->sentence));
+		call_status(guard, SFTP_PERMISSION_DENIED);
+	} else if (file->open && !file->fetched) { /* it was to be fetched, and was not */
+		data_errand(guard, call->slot, call->request.id, offset, call->request.count);
+		call_end(guard);
 	} else if (offset >= file->size) {
 		call_status(guard, SFTP_EOF);
 	} else {

@@ -336,6 +336,8 @@ static struct step path_set(struct guard *guard)
 		return path_deny(guard, REASON_OPERATION); /* an owner, and nothing else */
 	if (!sized)
 		return path_forward(guard);
+	if (call->place.kind == PLACE_FILE && !(guard->setup.policy->operations & OPERATION_REPLACE))
+		return path_deny(guard, REASON_OPERATION);
 	if (file_at(guard, call->place.real, &slot) != NULL)
 		return path_status(guard, SFTP_FAILURE);
 	if (call->place.kind != PLACE_FILE) /* the server would cut what comes there meanwhile, and nobody would have judged it */

@@ -210,6 +210,8 @@ void store_pinned(struct guard *guard, bool yes)
 	file->inspected = file->inspected && !file->writes; /* who writes it will see it change */
 	store_cut(guard);
 	if (!file->held) {
+		if (file->use == USE_FILE && !file->writes && file->facts.size < SFTP_EARLY)
+			data_fetch(guard, sftp->call.slot);
 		call_stage(guard, STAGE_FINISHING);
 		return;
 	}
@@ -267,11 +269,27 @@ struct step store_release(struct guard *guard)
 	return step_again();
 }
 
+/* It was read: what the child says to CLOSE makes no difference to anybody, and is not waited for. */
+static struct step store_read(struct guard *guard)
+{
+	struct sftp_call *call = &sftp_of(guard)->call;
+	struct sftp_file *file = store_file(guard);
+	struct sftp_packet close = { .kind = SFTP_CLOSE, .handle = span_of(file->child, file->child_n) };
+	sftp_of(guard)->quiet++;
+	sftp_request(guard, FLIGHT_CLOSED, GUARD_NO_SLOT, &close);
+	file->outcome = file->refused ? file->outcome : OUTCOME_ALLOWED;
+	call->code = file->refused && !file->told ? SFTP_PERMISSION_DENIED : SFTP_OK;
+	call_stage(guard, STAGE_RECORD);
+	return step_again();
+}
+
 /* All that is still to be said to the child of this file, in one go. */
 struct step store_finish(struct guard *guard)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
 	struct sftp_file *file = store_file(guard);
+	if (file->open && !file->writes)
+		return store_read(guard);
 	call_stage(guard, STAGE_FINISHING);
 	if (!file->open)
 		return step_again();

@@ -155,7 +155,7 @@ static bool relay_take(struct model *model, enum side lane, const struct step *s
 {
 	struct model_bytes *from = &model->lane[lane];
 	bool hold = step->kind == STEP_HOLD;
-	REQUIRE(step->slot < GUARD_SLOTS && step->count > 0 && !step->keep && (hold ? lane == CLIENT : lane != step->to));
+	REQUIRE(step->slot < GUARD_SLOTS && step->count > 0 && !step->keep && (hold || lane != step->to));
 	struct model_slot *slot = &model->slot[step->slot];
 	if (hold && (step->offset > model->room || step->count > model->room - step->offset)) {
 		guard_spool_failed(&model->guard, "spool: full");
