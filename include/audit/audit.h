@@ -16,6 +16,10 @@ enum {
 	AUDIT_CAP_MIN = 1024,   /* the least that audit_format makes a useful record of */
 };
 
+/* Where the log daemons listen. */
+#define AUDIT_SYSLOG_SOCKET "/dev/log"
+#define AUDIT_JOURNALD_SOCKET "/run/systemd/journal/socket"
+
 enum audit_kind { AUDIT_TO_SYSLOG, AUDIT_TO_JOURNALD, AUDIT_TO_FILE };
 
 struct audit_target {
@@ -38,7 +42,7 @@ void audit_init(struct audit *, const struct record_session *);
 
 /*
  * Opens one more target. path (borrowed): the file (absolute; opened O_APPEND|O_CREAT 0640, O_NOFOLLOW, must be a regular file), or NULL for the usual
- * socket (/dev/log, /run/systemd/journal/socket). 0 or negative errno; a target that could not be opened is kept, and tried again by each audit_write. -ENOSPC:
+ * socket. 0 or negative errno; a target that could not be opened is kept, and tried again by each audit_write. -ENOSPC:
  * there are AUDIT_TARGETS already; -EINVAL: a relative path, or not a regular file.
  */
 int audit_open(struct audit *, enum audit_kind, const char *path);

@@ -26,6 +26,7 @@ struct place {
 	bool forbidden;     /* hopeless, for want of a permission on the way */
 	bool unwritable;    /* the child may not write there, or make it there; asked with a spot, as the next */
 	bool unreadable;    /* it may not read what stands there */
+	uint64_t device, inode; /* 0: nothing is there */
 	uint64_t size;
 	unsigned mode;      /* permission bits */
 	uint32_t uid, gid, atime, mtime;

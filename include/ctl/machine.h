@@ -12,6 +12,7 @@
 enum { MACHINE_WARNINGS_MAX = 24, MACHINE_TEXT_MAX = 320 };
 
 struct machine {
+	const char *syslog, *journald; /* given by the caller: where they listen */
 	size_t count;
 	char text[MACHINE_WARNINGS_MAX][MACHINE_TEXT_MAX]; /* sentences without a line end, printable */
 };

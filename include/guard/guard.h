@@ -52,8 +52,9 @@ enum step_kind {
 	STEP_SIZE,    /* the slot's content gets count bytes: cut, or filled with NULs */
 	STEP_SETTLE,  /* the first count bytes of the slot's content have to be in the spool: those that nobody wrote come from its base. guard_confirmed */
 	STEP_STILL,   /* is the slot's base as it was when it was looked at? guard_confirmed */
-	STEP_LOCK,    /* the slot's file, at `bytes`, against other sessions: count 1: nobody else may write it; 0: it is being written. Till DROP. guard_confirmed */
+	STEP_LOCK,    /* the slot's file, at `bytes`, against other sessions: count 1: nobody else may write it (file: nor has since LOOK); 0: it is written. guard_confirmed */
 	STEP_STANDS,  /* is it the slot's base, unchanged, that stands at `bytes` now? guard_confirmed */
+	STEP_STEADY,  /* no other session gives names (count 1), nor relies on them (2), and what LOOK saw at `bytes` is there. 0: all that no more. 1, 2: guard_confirmed */
 	STEP_CLOSED,  /* the child has closed what the slot was pinned to */
 };
 
@@ -61,6 +62,7 @@ struct step {
 	enum step_kind kind;
 	enum side to;
 	bool keep, soon, follow, file;
+	bool other;                  /* LOOK, STEADY: it is the second of two names */
 	enum entry_kind entry;       /* RESOLVE; PIN: what it opened is a folder */
 	unsigned need;               /* INSPECT: FACT_* bits */
 	unsigned slot;               /* 0 for SCP; or GUARD_NO_SLOT */

@@ -17,4 +17,7 @@ bool login_lifted(struct span below, const struct patterns *lifted);
 /* path: absolute and real; letters' case does not count. True if it is such a file, or a folder of such files, and lifted does not name it. */
 bool login_file(struct span path, struct span home, const struct patterns *lifted);
 
+/* True if such files would be below path: a folder, or a link to one, that gets this name brings its own. */
+bool login_above(struct span path, struct span home, const struct patterns *lifted);
+
 #endif

@@ -85,7 +85,7 @@ struct sftp_flight {
 enum sftp_stage {
 	STAGE_NONE = 0, STAGE_QUEUED, STAGE_LOOK, STAGE_LOOK_OTHER, STAGE_TREE, STAGE_JUDGE, STAGE_SETTLE, STAGE_INSPECT, STAGE_LOCK, STAGE_OPEN,
 	STAGE_OPENING, STAGE_PIN, STAGE_STANDS, STAGE_SET, STAGE_RELEASE, STAGE_FINISH, STAGE_FINISHING, STAGE_CLOSED, STAGE_SCRUB, STAGE_RECORD,
-	STAGE_FORWARD, STAGE_AWAIT, STAGE_READ, STAGE_DROP, STAGE_ANSWER,
+	STAGE_STEADY, STAGE_STEADY_OTHER, STAGE_FORWARD, STAGE_AWAIT, STAGE_READ, STAGE_DROP, STAGE_ANSWER,
 };
 
 /* The one request that is being dealt with. */
@@ -103,6 +103,7 @@ struct sftp_call {
 	bool placed, read_judged, cut;   /* OPEN: what is done of it */
 	bool pinned;                     /* LOCK is about what the child has just opened */
 	bool locked;                     /* what is renamed or linked */
+	bool steady;                     /* names are kept as they are, for the child's sake */
 	bool undone;                     /* STANDS said no: what was put there is being removed */
 	bool unpinned;                   /* the child opened something else, and is closing it */
 	bool doomed;                     /* asked of the child only for its own words of refusal */
@@ -160,13 +161,14 @@ struct sftp {
 		uint64_t offset;
 		bool fetch;              /* it is for the slot, not for the client */
 		bool waiting, asked, still; /* STILL is with the relay; was dealt with; and it is */
+		bool said;               /* the header went out: the rest of it has to */
 	} data;
 	uint32_t names;                  /* entries of the current NAME to come */
 	size_t first, flying;            /* of flight */
 	size_t quiet;                    /* of those: CLOSEs that nobody waits for */
+	struct sftp_call call;
 	struct sftp_flight flight[SFTP_FLIGHT];
 	struct sftp_reader reader[SIDES];
-	struct sftp_call call;
 	struct sftp_file file[GUARD_SLOTS];
 };
 

@@ -13,6 +13,9 @@ struct verdict verdict_entry(const struct guard *, const struct facts *, struct 
 /* All FACT_* bits that a rule could still ask for, under either name. */
 unsigned verdict_missing(const struct guard *, const struct facts *, struct span asked);
 
+/* What a look at the content brought, into what is known of it. What was asked for (need) and is not in it counts as answered by a scanner that is down. */
+void verdict_learn(struct finding *known, const struct finding *found, unsigned need);
+
 /* The finding about content that the spool cannot hold. */
 void verdict_too_large(const struct guard *, struct finding *);
 

@@ -29,9 +29,9 @@ struct command {
 	enum command_kind kind;
 	const char *why;     /* COMMAND_REFUSED: a sentence without a line end, for the client and the audit record */
 	bool recursive, preserve, directory, verbose;
-	struct command_operand operand[COMMAND_OPERANDS_MAX];
 	size_t count;
 	char store[3 * COMMAND_MAX]; /* dequoted text and patterns */
+	struct command_operand operand[COMMAND_OPERANDS_MAX];
 };
 
 /* original.p may be NULL: no command was given (a shell was asked for). Returns out->kind. Never reads beyond original.n. */

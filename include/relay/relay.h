@@ -40,7 +40,6 @@ struct relay_lane {
 };
 
 struct relay {
-	struct relay_lane lane[SIDES];
 	struct guard *guard;
 	struct places *places;
 	struct spool_store *store;
@@ -55,11 +54,16 @@ struct relay {
 	/* private */
 	bool inspecting, done, stopped, shut_wanted, progress, no_splice, no_tee, big_pipes;
 	int status;
+	int steady;                   /* root, by which sessions take turns where they give names; -1: not opened */
+	struct {
+		uint64_t device, inode;
+	} looked[2];                  /* what the last look at the first, and at the second, of two names saw */
 	int tap[2];                   /* a pipe that content is teed into to be read here; -1 */
 	size_t carry_at, carry_n;     /* of carry: read from the child, not yet written to the client */
 	uint64_t moved;
 	uint64_t begun[GUARD_SLOTS / 64]; /* slots that were initialised; the others' pages are never touched */
 	struct timespec last_progress, drain_start, shut_time;
+	struct relay_lane lane[SIDES];
 	uint8_t bounce[RELAY_BOUNCE]; /* for what begins and ends within one step */
 	uint8_t carry[RELAY_BOUNCE];
 	struct relay_slot slot[GUARD_SLOTS];

@@ -20,6 +20,7 @@ struct relay_slot {
 	struct spot spot;          /* SFTP: the file it was seen to be; child_fd -1: not pinned */
 	int base;                  /* read-only, of what stood there; -1: not opened. That is done when it is first needed */
 	int lock;                  /* read-only, of the same file, locked; -1: not */
+	int held;                  /* what the child has under a name of ours, to be found wherever it is moved; -1: none */
 	struct spool spool;
 	char real[PATH_BYTES_MAX]; /* where the base stands */
 };

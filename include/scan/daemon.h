@@ -43,7 +43,7 @@ struct daemon {
 	uint32_t chunk;               /* bytes of the chunk under way not yet sent */
 	bool last;                    /* the empty chunk is under way or sent */
 	struct clamd_reader reader;
-	struct probe_store store;
+	struct probe_store store;     /* not cleared: filled before it is used */
 };
 
 void daemon_init(struct daemon *, const struct scan_setup *);

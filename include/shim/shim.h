@@ -43,22 +43,23 @@ void identity_key(struct identity *, const char *user_auth);
 struct session {
 	const struct invocation *invocation;
 	struct conf conf;
-	struct identity_store who;
 	struct record_session record_session;
 	char id[9];
-	struct audit audit;
-	struct command command;
 	enum protocol protocol;
 	enum direction direction; /* SCP */
 	const struct policy *policy;
 	bool changes;          /* the client may change what is below root */
-	struct places places;
 	struct landlock jail;
 	int jail_error;        /* why there is none; 0 */
 	struct expansion paths;
 	bool audited;          /* the start is on record */
 	const volatile sig_atomic_t *stop; /* as struct relay's */
 	sigset_t wait_mask;
+	/* The large ones are the last, and what is always used of them comes first: a page that is never touched costs no memory. */
+	struct places places;
+	struct identity_store who;
+	struct audit audit;
+	struct command command;
 };
 int session_run(struct session *, const struct invocation *);
 

@@ -41,8 +41,9 @@ struct places {
 	int child_fds;                   /* O_PATH of /proc/PID/fd, -1 */
 	uint64_t child_pinned[PLACES_CHILD_FDS / 64]; /* bit by number: a spot is pinned to it */
 	uint64_t child_own[PLACES_CHILD_FDS / 64];    /* it was seen not to be a client's: a socket, or a file of the C library's. A hint where not to look first */
-	struct places_mark mark[PLACES_MARKED_MAX];
 	size_t marks;
+	const char *root_real, *start_real; /* in reals */
+	const char *home_real;           /* the same; empty if there is no home */
 	/* the entry that was resolved last */
 	unsigned entry_depth;
 	char name[256];
@@ -51,9 +52,8 @@ struct places {
 	bool pinned;                     /* the child was seen to have it open */
 	struct stat status;              /* existed or pinned: the file */
 	/* at the end, and not cleared before use: a page that is never touched costs no memory */
-	char root_real[PATH_BYTES_MAX];
-	char start_real[PATH_BYTES_MAX];
-	char home_real[PATH_BYTES_MAX];  /* empty if there is no home */
+	char reals[2 * PATH_BYTES_MAX];
+	struct places_mark mark[PLACES_MARKED_MAX];
 	char folder[PATH_BYTES_MAX];     /* real path of level[folder_depth] */
 	char real[PATH_BYTES_MAX], asked[PATH_BYTES_MAX]; /* of the entry that was resolved last */
 };
@@ -117,6 +117,9 @@ int places_open_spot(const struct spot *, const char *real);
 /* Is it the spot's file that stands at real, with the size and the time of writing that it had? (A new name changes neither.) */
 bool places_stands(const struct spot *, const char *real);
 
+/* Does the real path still lead, through no link, to what a look at it said: the same file, or (inode 0) nothing? follow: as in the look. */
+bool places_is_there(const char *real, bool follow, uint64_t device, uint64_t inode);
+
 /*
  * True while size and times of what fd is open on are the spot's. A change within one tick of the clock is not seen: places_tick waits until what was just changed
  * is older than that.
@@ -132,8 +135,15 @@ void places_tick(const struct spot *);
 bool places_pin_spot(struct places *, struct spot *, const char *real, bool folder);
 void places_unpin(struct places *, struct spot *);
 
-/* Removes the name, or else the content, if it is still the spot's file that stands at its real path. With a name goes what other names of the file would show. */
+/* A descriptor (O_PATH) of what spot is pinned to, by which it is found again when its folder was moved; negative errno. */
+int places_hold_spot(const struct places *, const struct spot *);
+
+/*
+ * Removes the name, or else the content, if it is still the spot's file that stands at its real path. With a name goes what other names of the file would show. _held: at
+ * the path where the descriptor says that it is now.
+ */
 bool places_scrub_spot(const struct spot *, const char *real, bool name);
+bool places_scrub_held(const struct spot *, int held, bool name);
 
 /*
  * Calls each for all that is below the folder real, links not followed, at most PLACES_WALK_MAX entries and PLACES_DEPTH levels; `below` is the path below real.

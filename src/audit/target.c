@@ -17,9 +17,9 @@ static const char *target_place(enum audit_kind kind)
 {
 	switch (kind) {
 	case AUDIT_TO_SYSLOG:
-		return "/dev/log";
+		return AUDIT_SYSLOG_SOCKET;
 	case AUDIT_TO_JOURNALD:
-		return "/run/systemd/journal/socket";
+		return AUDIT_JOURNALD_SOCKET;
 	case AUDIT_TO_FILE:
 		break;
 	}

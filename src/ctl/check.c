@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "audit/audit.h"
 #include "conf/conf.h"
 #include "ctl/command.h"
 #include "ctl/machine.h"
@@ -26,7 +27,7 @@ static void check_print(const char *path, const struct conf_complaints *complain
 /* Returns how many warnings there are. */
 static size_t check_machine(const char *path, const struct conf *conf)
 {
-	static struct machine machine;
+	static struct machine machine = { .syslog = AUDIT_SYSLOG_SOCKET, .journald = AUDIT_JOURNALD_SOCKET };
 	machine_check(&machine, path, conf);
 	for (size_t i = 0; i < machine.count; i++)
 		printf("%s: warning: %s\n", path, machine.text[i]);

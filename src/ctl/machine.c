@@ -174,7 +174,7 @@ static bool machine_root_only(const struct stat *found)
 	return found->st_uid == 0 && !(found->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-static void machine_audit(struct machine *machine, const char *file)
+static void machine_audit_file(struct machine *machine, const char *file)
 {
 	static const char whose[] = "sessions run as their users ('syslog' and 'journald' serve them all)";
 	char folder[PATH_BYTES_MAX];
@@ -193,6 +193,29 @@ static void machine_audit(struct machine *machine, const char *file)
 		machine_warn(machine, "audit file %s: only root can make it; %s", file, whose);
 }
 
+static void machine_log(struct machine *machine, const char *what, const char *path)
+{
+	struct need need = {
+		.what = what, .path = path, .kind = S_IFSOCK, .bits = S_IWOTH, .refused = "users can't write to it", .remedy = " (is a log daemon running?)",
+	};
+	(void)machine_has(machine, &need);
+}
+
+static void machine_audit(struct machine *machine, const struct conf_audit_target *to)
+{
+	switch (to->kind) {
+	case AUDIT_SYSLOG:
+		machine_log(machine, "audit to 'syslog',", machine->syslog);
+		break;
+	case AUDIT_JOURNALD:
+		machine_log(machine, "audit to 'journald',", machine->journald);
+		break;
+	case AUDIT_FILE:
+		machine_audit_file(machine, to->path);
+		break;
+	}
+}
+
 void machine_check(struct machine *machine, const char *conf_path, const struct conf *conf)
 {
 	unsigned facts = machine_facts(conf), protocols = machine_protocols(conf);
@@ -209,6 +232,5 @@ void machine_check(struct machine *machine, const char *conf_path, const struct 
 	if (facts != 0 && conf->spool.folder != NULL)
 		machine_spool(machine, conf->spool.folder);
 	for (size_t i = 0; i < conf->audit.count; i++)
-		if (conf->audit.to[i].kind == AUDIT_FILE)
-			machine_audit(machine, conf->audit.to[i].path);
+		machine_audit(machine, &conf->audit.to[i]);
 }

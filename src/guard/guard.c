@@ -7,6 +7,7 @@
 #include "guard/entry.h"
 #include "guard/message.h"
 #include "guard/talk.h"
+#include "guard/verdict.h"
 
 void guard_init(struct guard *guard, const struct guard_setup *setup)
 {
@@ -313,20 +314,7 @@ void guard_found(struct guard *guard, const struct finding *found)
 	}
 	if (guard->phase != PHASE_INSPECT || !guard->asked)
 		return;
-	struct finding *known = &entry->facts.finding;
-	unsigned fresh = found->known & ~known->known;
-	if (fresh & FACT_TYPE)
-		memcpy(known->type, found->type, sizeof(known->type));
-	if (fresh & FACT_SCAN)
-		memcpy(known->virus, found->virus, sizeof(known->virus));
-	if (found->detail[0] != '\0')
-		memcpy(known->detail, found->detail, sizeof(known->detail));
-	known->unscannable |= found->unscannable;
-	known->known |= fresh;
-	if (entry->need & ~known->known) { /* no answer to what was asked */
-		known->unscannable |= UNSCANNABLE_SCANNER_DOWN;
-		known->known |= entry->need;
-	}
+	verdict_learn(&entry->facts.finding, found, entry->need);
 	guard_phase(guard, PHASE_BODY);
 	entry_judge(guard);
 }

@@ -42,16 +42,19 @@ static uint8_t login_lower(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 'a' - 'A') : c;
 }
 
+static bool login_same(struct span a, struct span b)
+{
+	for (size_t i = 0; i < a.n && i < b.n; i++)
+		if (login_lower(a.p[i]) != login_lower(b.p[i]))
+			return false;
+	return a.n == b.n;
+}
+
 /* name, or what is below it. */
 static bool login_is(struct span below, const char *name)
 {
 	size_t n = strlen(name);
-	if (below.n < n || (below.n > n && below.p[n] != '/'))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (login_lower(below.p[i]) != login_lower((uint8_t)name[i]))
-			return false;
-	return true;
+	return below.n >= n && (below.n == n || below.p[n] == '/') && login_same(span_of(below.p, n), span_str(name));
 }
 
 bool login_file(struct span path, struct span home, const struct patterns *lifted)
@@ -62,5 +65,23 @@ bool login_file(struct span path, struct span home, const struct patterns *lifte
 	for (size_t i = 0; i < LOGIN_FILES; i++)
 		if (login_is(below, login_files_read[i]))
 			return !login_lifted(below, lifted);
+	return false;
+}
+
+bool login_above(struct span path, struct span home, const struct patterns *lifted)
+{
+	struct span below;
+	if (home.n == 0)
+		return false;
+	if (path_below(home, path, &below))
+		return true; /* the home itself, or what it is in */
+	if (!path_below(path, home, &below))
+		return false;
+	for (size_t i = 0; i < LOGIN_FILES; i++) {
+		struct span name = span_str(login_files_read[i]);
+		bool longer = name.n > below.n && name.p[below.n] == '/';
+		if (longer && login_same(below, span_of(name.p, below.n)) && !login_lifted(name, lifted))
+			return true;
+	}
 	return false;
 }

@@ -4,6 +4,7 @@
  */
 #include "base/path.h"
 #include "guard/talk.h"
+#include "guard/verdict.h"
 
 void call_stage(struct guard *guard, enum sftp_stage stage)
 {
@@ -135,7 +136,7 @@ static struct step call_look(struct guard *guard)
 		follow = true;
 	const char *path = second ? call->other : call->path;
 	unsigned slot = second || call->slot == GUARD_NO_SLOT ? GUARD_NO_SLOT : call->slot;
-	return guard_ask(guard, (struct step){ .kind = STEP_LOOK, .slot = slot, .follow = follow, .bytes = span_str(path) });
+	return guard_ask(guard, (struct step){ .kind = STEP_LOOK, .slot = slot, .follow = follow, .other = second, .bytes = span_str(path) });
 }
 
 void sftp_resolved(struct guard *guard, const struct place *place)
@@ -173,32 +174,41 @@ static struct step call_inspect(struct guard *guard)
 	return guard_ask(guard, (struct step){ .kind = STEP_INSPECT, .slot = call->slot, .need = call->need, .count = call->end, .file = call->content });
 }
 
-/* What is new in it, into what is known. */
-static void call_learn(struct finding *known, const struct finding *found, unsigned need)
-{
-	unsigned fresh = found->known & ~known->known;
-	if (fresh & FACT_TYPE)
-		memcpy(known->type, found->type, sizeof(known->type));
-	if (fresh & FACT_SCAN)
-		memcpy(known->virus, found->virus, sizeof(known->virus));
-	if (found->detail[0] != '\0')
-		memcpy(known->detail, found->detail, sizeof(known->detail));
-	known->unscannable |= found->unscannable;
-	known->known |= fresh;
-	if (need & ~known->known) { /* no answer to what was asked */
-		known->unscannable |= UNSCANNABLE_SCANNER_DOWN;
-		known->known |= need;
-	}
-}
-
 void sftp_found(struct guard *guard, const struct finding *found)
 {
 	struct sftp *sftp = sftp_of(guard);
 	struct sftp_call *call = &sftp->call;
 	if (call->stage != STAGE_INSPECT || !guard->asked)
 		return;
-	call_learn(call->content ? &call->facts.finding : &sftp->file[call->slot].facts.finding, found, call->need);
+	verdict_learn(call->content ? &call->facts.finding : &sftp->file[call->slot].facts.finding, found, call->need);
 	call_stage(guard, STAGE_JUDGE);
+}
+
+/* The child is told a name, and follows whatever is there by then: it has to be what was judged, until it has answered. */
+static struct step call_steady(struct guard *guard)
+{
+	struct sftp_call *call = &sftp_of(guard)->call;
+	enum sftp_kind kind = call->request.kind;
+	bool other = call->stage == STAGE_STEADY_OTHER;
+	call->steady = true;
+	return guard_ask(guard, (struct step){ .kind = STEP_STEADY, .bytes = other ? call->second.real : call->place.real, .other = other,
+					       .follow = !other && path_follows(kind), .count = path_changes(kind) ? 2 : 1 });
+}
+
+static void call_steadied(struct guard *guard, bool yes)
+{
+	struct sftp_call *call = &sftp_of(guard)->call;
+	bool more = call->stage == STAGE_STEADY && path_is_two(call->request.kind);
+	if (yes)
+		call_stage(guard, more ? STAGE_STEADY_OTHER : STAGE_FORWARD);
+	else
+		call_deny(guard, REASON_MOVED, NULL);
+}
+
+static bool call_is_steady(const struct sftp_call *call)
+{
+	enum sftp_stage stage = call->stage;
+	return stage == STAGE_STEADY || stage == STAGE_STEADY_OTHER || stage == STAGE_FORWARD || stage == STAGE_AWAIT || stage == STAGE_STANDS;
 }
 
 void sftp_confirmed(struct guard *guard, bool yes)
@@ -223,6 +233,8 @@ void sftp_confirmed(struct guard *guard, bool yes)
 			rename_locked(guard, yes);
 		else
 			store_locked(guard, yes);
+	} else if (call->stage == STAGE_STEADY || call->stage == STAGE_STEADY_OTHER) {
+		call_steadied(guard, yes);
 	} else if (call->stage == STAGE_STANDS) {
 		rename_stands(guard, yes);
 	} else if (call->stage == STAGE_TREE) {
@@ -378,15 +390,21 @@ static struct step call_pin(struct guard *guard)
 static struct step call_lock(struct guard *guard)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
+	const struct sftp_file *file = &sftp_of(guard)->file[call->slot];
 	bool two = path_is_two(call->request.kind);
-	struct span at = two ? call->place.real : span_str(sftp_of(guard)->file[call->slot].real);
-	return guard_ask(guard, (struct step){ .kind = STEP_LOCK, .slot = call->slot, .bytes = at, .count = !call->pinned });
+	struct span at = two ? call->place.real : span_str(file->real);
+	bool rests = file->low > 0 || file->base == 0; /* else nothing that stands there is left in it */
+	return guard_ask(guard, (struct step){ .kind = STEP_LOCK, .slot = call->slot, .bytes = at, .count = !call->pinned, .file = !call->pinned && rests });
 }
 
 struct step call_step(struct guard *guard)
 {
 	struct sftp *sftp = sftp_of(guard);
 	struct sftp_call *call = &sftp->call;
+	if (call->steady && !call_is_steady(call)) {
+		call->steady = false;
+		return (struct step){ .kind = STEP_STEADY, .slot = GUARD_NO_SLOT };
+	}
 	switch (call->stage) {
 	case STAGE_QUEUED:
 		if (sftp->flying > sftp->quiet || sftp->data.left > 0 || sftp->names > 0)
@@ -408,6 +426,9 @@ struct step call_step(struct guard *guard)
 		return store_open(guard);
 	case STAGE_LOCK:
 		return call_lock(guard);
+	case STAGE_STEADY:
+	case STAGE_STEADY_OTHER:
+		return call_steady(guard);
 	case STAGE_STANDS:
 		return guard_ask(guard, (struct step){ .kind = STEP_STANDS, .slot = call->slot, .bytes = call->second.real });
 	case STAGE_PIN:

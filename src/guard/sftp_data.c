@@ -378,13 +378,15 @@ struct step data_reply_step(struct guard *guard, struct span *in)
 	struct sftp *sftp = sftp_of(guard);
 	struct sftp_file *file = &sftp->file[sftp->data.slot];
 	if (sftp->data.left == sftp->data.count && !sftp->data.asked) {
-		if (file->inspected && !sftp->data.still) {
+		sftp->data.said = false;
+		if (file->inspected && !sftp->data.still && !file->refused) {
 			sftp->data.waiting = true;
 			return (struct step){ .kind = STEP_STILL, .slot = sftp->data.slot };
 		}
 		sftp->data.asked = true;
-		if (sftp->data.fetch)
+		if (sftp->data.fetch || file->refused)
 			return step_again();
+		sftp->data.said = true;
 		struct sftp_packet header = { .kind = SFTP_DATA, .id = sftp->data.id, .count = sftp->data.count };
 		guard_send_packet(guard, CLIENT, &header);
 		return step_again();
@@ -393,7 +395,7 @@ struct step data_reply_step(struct guard *guard, struct span *in)
 		guard_aborted(guard, REASON_CHILD);
 		return step_again();
 	}
-	if (file->refused || (sftp->data.fetch && !file->fetched)) {
+	if (!sftp->data.said && (file->refused || (sftp->data.fetch && !file->fetched))) {
 		sftp->data.left -= (uint32_t)span_take(in, sftp->data.left).n;
 		if (sftp->data.left > 0)
 			return step_of(STEP_READ);

@@ -42,7 +42,8 @@ static void open_facts(struct guard *guard)
 	file->mode = given->mode & 0777;
 	struct span path = span_str(file->real), below = span_of(NULL, 0);
 	(void)path_below(path, guard->setup.root, &below);
-	unsigned mode = file->writes && file->created_mode ? given->mode & 07777 : file->fresh ? 0666 : place->mode;
+	unsigned asked = file->writes && file->created_mode ? given->mode & 07777 : 0;
+	unsigned mode = !file->fresh ? asked | place->mode : file->created_mode ? asked : 0666; /* of what is there the mode stays as it is */
 	bool cut = call->request.flags & SFTP_OPEN_TRUNC;
 	file->size = file->fresh || (cut && file->writes) ? 0 : place->size;
 	file->facts = (struct facts){ .kind = ENTRY_FILE, .direction = file->writes ? UPLOAD : DOWNLOAD, .path = below, .name = path_name(path), .mode = mode,

@@ -67,7 +67,11 @@ struct step path_forward(struct guard *guard)
 		code = path_hopeless(&call->second);
 	if (code != SFTP_OK)
 		return path_status(guard, code);
-	call_stage(guard, STAGE_FORWARD);
+	/* a folder is compared when it is open, and a path alone can be told to anybody */
+	bool named = path_kinds[call->request.kind].operation != 0 && call->request.kind != SFTP_OPENDIR;
+	if (named && call->place.kind == PLACE_OTHER && call->place.hopeless)
+		return path_status(guard, call->place.forbidden ? SFTP_PERMISSION_DENIED : SFTP_NO_SUCH_FILE); /* a link that leads nowhere, or round */
+	call_stage(guard, named ? STAGE_STEADY : STAGE_FORWARD);
 	return step_again();
 }
 
@@ -130,6 +134,15 @@ static bool path_asks_content(const struct guard *guard, const struct sftp_call 
 	return false;
 }
 
+/* For a look into what stands there: the request is what is recorded of it, also when the session ends amid it. */
+static bool path_slot(struct guard *guard)
+{
+	struct sftp_file *file = file_new(guard, USE_FILE, &sftp_of(guard)->call.slot);
+	if (file != NULL)
+		file->recorded = true;
+	return file != NULL;
+}
+
 void path_begin(struct guard *guard)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
@@ -140,7 +153,7 @@ void path_begin(struct guard *guard)
 	else if (kind == SFTP_OPENDIR)
 		room = file_new(guard, USE_FOLDER, &call->slot) != NULL;
 	else if (path_asks_content(guard, call))
-		room = file_new(guard, USE_FILE, &call->slot) != NULL;
+		room = path_slot(guard);
 	if (kind == SFTP_SYMLINK)
 		path_swap(call);
 	if (!room)
@@ -283,6 +296,7 @@ static struct step path_resize(struct guard *guard)
 	(void)span_copy(file->real, sizeof(file->real), place->real);
 	(void)span_copy(file->asked, sizeof(file->asked), place->asked);
 	file->writes = file->held = file->sized = true;
+	file->recorded = false;
 	file->size = call->request.attrs.size;
 	file->base = place->size;
 	file->low = file->size < place->size ? file->size : place->size;
@@ -299,6 +313,52 @@ static struct step path_resize(struct guard *guard)
 	if (file->size > guard->setup.hold_limit && policy_facts(guard->setup.policy, UPLOAD) != 0)
 		return path_status(guard, SFTP_FAILURE);
 	return (struct step){ .kind = STEP_SIZE, .slot = call->slot, .count = file->size };
+}
+
+static bool path_rules_by_mode(const struct ruleset *rules)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		if (rules->rules[i].conditions & CONDITION_MODE)
+			return true;
+	return false;
+}
+
+/* A new mode for content that was let in with another: refused where a rule is about both. What is refused with its old mode as well is not the mode's affair. */
+static bool path_mode_fits(struct guard *guard, const struct facts *given)
+{
+	struct sftp_call *call = &sftp_of(guard)->call;
+	struct facts facts = *given, old;
+	facts.growing = false;
+	facts.size = call->place.size;
+	facts.finding = call->facts.finding;
+	old = facts;
+	old.mode = call->place.mode;
+	struct verdict verdict = verdict_entry(guard, &facts, call->place.asked);
+	switch (verdict.decision) {
+	case ALLOW:
+		return true;
+	case NEED:
+		if (verdict.need & facts.finding.known)
+			break;
+		if (call->slot == GUARD_NO_SLOT && !path_slot(guard)) {
+			call_status(guard, SFTP_FAILURE);
+		} else if (!call->content) {
+			call->content = true; /* with the slot it is looked at once more */
+			call_stage(guard, STAGE_LOOK);
+		} else {
+			call->need = verdict.need;
+			call->end = verdict.need == FACT_TYPE && facts.size > GUARD_HEAD ? GUARD_HEAD : facts.size;
+			call_stage(guard, STAGE_INSPECT);
+		}
+		return false;
+	case DENY:
+		if (verdict_entry(guard, &old, call->place.asked).decision == DENY)
+			return true;
+		call_deny(guard, verdict.reason, &verdict);
+		return false;
+	}
+	call_deny(guard, REASON_INTERNAL, NULL);
+	return false;
 }
 
 static struct step path_set(struct guard *guard)
@@ -324,6 +384,9 @@ static struct step path_set(struct guard *guard)
 	facts.mode = attrs->flags & SFTP_ATTR_MODE ? attrs->mode & 07777 : facts.mode;
 	call->facts.mode = facts.mode;
 	if (!path_allowed(guard, &facts, call->place.asked))
+		return step_again();
+	bool by_mode = (attrs->flags & SFTP_ATTR_MODE) && !sized && call->place.kind == PLACE_FILE && path_rules_by_mode(&guard->setup.policy->rules[UPLOAD]);
+	if (by_mode && !path_mode_fits(guard, &facts))
 		return step_again();
 	if (attrs->flags == 0)
 		return path_forward(guard); /* nothing is asked for */
@@ -386,7 +449,7 @@ void path_record(struct guard *guard)
 		.path = call->place.real.n > 0 ? call->place.real : span_str(call->path),
 		.other = kind == SFTP_SYMLINK ? span_str(call->words) : two ? (call->second.real.n > 0 ? call->second.real : span_str(call->other)) : span_of(NULL, 0),
 		.name = path_name(span_str(call->path)),
-		.has_announced = folder || kind == SFTP_SETSTAT || kind == SFTP_LSETSTAT,
+		.has_announced = (kind == SFTP_MKDIR || kind == SFTP_SETSTAT || kind == SFTP_LSETSTAT) && (call->request.attrs.flags & SFTP_ATTR_MODE),
 		.mode = call->facts.mode,
 		.type = span_str(call->facts.finding.type),
 		.virus = span_str(call->facts.finding.virus),

@@ -152,6 +152,12 @@ static struct step rename_file(struct guard *guard)
 	return path_forward(guard);
 }
 
+/* No name for a folder, nor for a link, which may lead to one: what is in it would be read at login. */
+static bool rename_is_above_login(const struct guard *guard, const struct place *place)
+{
+	return login_above(place->real, guard->setup.home, &guard->setup.policy->login_files);
+}
+
 struct step rename_judge(struct guard *guard)
 {
 	struct sftp_call *call = &sftp_of(guard)->call;
@@ -159,6 +165,8 @@ struct step rename_judge(struct guard *guard)
 	unsigned slot;
 	if (!path_may_change(guard, &call->place, call->path, true) || !path_may_change(guard, &call->second, call->other, true))
 		return step_again();
+	if ((call->place.kind == PLACE_DIRECTORY || call->place.kind == PLACE_OTHER) && rename_is_above_login(guard, &call->second))
+		return path_deny(guard, REASON_LOGIN_FILE);
 	if (replaces && !(guard->setup.policy->operations & OPERATION_REPLACE))
 		return path_deny(guard, REASON_OPERATION);
 	if (file_at(guard, call->place.real, &slot) != NULL)
@@ -209,6 +217,8 @@ struct step rename_symbolic_link(struct guard *guard)
 		char target[PATH_BYTES_MAX];
 		if (!path_may_change(guard, &call->place, call->path, true))
 			return step_again();
+		if (rename_is_above_login(guard, &call->place))
+			return path_deny(guard, REASON_LOGIN_FILE);
 		struct facts facts = path_facts(&call->place, ENTRY_FILE, UPLOAD);
 		if (!path_allowed(guard, &facts, call->place.asked))
 			return step_again();

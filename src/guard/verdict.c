@@ -99,3 +99,20 @@ void verdict_too_large(const struct guard *guard, struct finding *finding)
 	finding->unscannable |= UNSCANNABLE_TOO_LARGE;
 	(void)snprintf(finding->detail, sizeof(finding->detail), "larger than the spool's limit of %llu%s", (unsigned long long)limit, unit > 0 ? letter : " bytes");
 }
+
+void verdict_learn(struct finding *known, const struct finding *found, unsigned need)
+{
+	unsigned fresh = found->known & ~known->known;
+	if (fresh & FACT_TYPE)
+		memcpy(known->type, found->type, sizeof(known->type));
+	if (fresh & FACT_SCAN)
+		memcpy(known->virus, found->virus, sizeof(known->virus));
+	if (found->detail[0] != '\0')
+		memcpy(known->detail, found->detail, sizeof(known->detail));
+	known->unscannable |= found->unscannable;
+	known->known |= fresh;
+	if (need & ~known->known) { /* no answer to what was asked */
+		known->unscannable |= UNSCANNABLE_SCANNER_DOWN;
+		known->known |= need;
+	}
+}

@@ -5,10 +5,6 @@
 #include "proto/command.h"
 #include "proto/command_words.h"
 
-enum {
-	TEXT_END = COMMAND_MAX + 1, /* dequoted words lie before it in the store, patterns from here on */
-};
-
 enum byte_class { BYTE_BARE = 0, BYTE_BLANK, BYTE_QUOTE, BYTE_DOUBLE, BYTE_ESCAPE, BYTE_EXPANSION, BYTE_OPERATOR, BYTE_CONTROL };
 
 static const uint8_t byte_classes[256] = {
@@ -50,6 +46,7 @@ struct lexer {
 	struct span in;
 	struct command *out;
 	size_t text;    /* first free byte of the dequoted words */
+	size_t end;     /* of the room for those: no longer than the command. The patterns begin here */
 	size_t pattern; /* first free byte of the patterns */
 	bool magic;     /* the word at hand has an unquoted metacharacter of glob(3) */
 	const char *why;
@@ -68,7 +65,7 @@ static bool lexer_put(struct lexer *lex, uint8_t byte, bool quoted)
 	static const char special[] = "*?[]\\!^-";
 	bool is_special = byte != '\0' && strchr(special, byte) != NULL;
 	/* Both areas are large enough for any command of COMMAND_MAX bytes; the check is for our own mistakes. */
-	if (lex->text >= TEXT_END || lex->pattern + 2 > sizeof(lex->out->store))
+	if (lex->text >= lex->end || lex->pattern + 2 > sizeof(lex->out->store))
 		return lexer_fail(lex, why_long);
 	if (!quoted && (byte == '*' || byte == '?' || byte == '['))
 		lex->magic = true;
@@ -377,7 +374,7 @@ enum command_kind command_parse(struct command *out, struct span original)
 		out->kind = COMMAND_SFTP;
 		return out->kind;
 	}
-	struct lexer lex = { .in = original, .out = out, .pattern = TEXT_END };
+	struct lexer lex = { .in = original, .out = out, .end = original.n + 1, .pattern = original.n + 1 };
 	struct command_operand word;
 	switch (lexer_word(&lex, &word)) {
 	case LEXED_BAD:

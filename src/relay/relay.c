@@ -22,12 +22,12 @@ enum watch { WATCH_CLIENT_IN, WATCH_CLIENT_OUT, WATCH_CHILD_IN, WATCH_CHILD_OUT,
 void relay_init(struct relay *relay)
 {
 	/* not the buffers: a page that is never touched costs no memory */
+	memset(relay, 0, offsetof(struct relay, lane));
 	for (int side = 0; side < SIDES; side++) {
 		memset(&relay->lane[side], 0, offsetof(struct relay_lane, buffer));
 		relay->lane[side].in = relay->lane[side].out = -1;
 	}
-	memset((char *)relay + offsetof(struct relay, guard), 0, offsetof(struct relay, bounce) - offsetof(struct relay, guard));
-	relay->tap[0] = relay->tap[1] = -1;
+	relay->tap[0] = relay->tap[1] = relay->steady = -1;
 	relay->child = -1;
 	relay->drain_seconds = RELAY_DRAIN_SECONDS;
 }

@@ -12,7 +12,7 @@
 void slot_init(struct relay_slot *slot, struct spool_store *store)
 {
 	spool_init(&slot->spool, store);
-	slot->base = slot->lock = -1;
+	slot->base = slot->lock = slot->held = -1;
 	slot->spot = (struct spot){ .child_fd = -1 };
 	slot->real[0] = '\0';
 	slot_begin(slot);
@@ -42,6 +42,7 @@ void slot_drop(struct relay_slot *slot, struct places *places)
 	spool_drop(&slot->spool);
 	fd_close(&slot->base);
 	fd_close(&slot->lock);
+	fd_close(&slot->held);
 }
 
 int slot_base(struct relay_slot *slot)
@@ -50,6 +51,7 @@ int slot_base(struct relay_slot *slot)
 		return slot->base;
 	if (!slot->spot.there || slot->real[0] == '\0')
 		return -ESTALE;
+	places_tick(&slot->spot); /* what changes once it is read has another time */
 	int fd = places_open_spot(&slot->spot, slot->real);
 	slot->base = fd < 0 ? -1 : fd;
 	slot->spool.base = fd;

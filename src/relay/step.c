@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -10,6 +11,8 @@
 
 #include "relay/move.h"
 #include "sys/fd.h"
+
+enum { STEP_NAPS = 10000, STEP_NAP_NANOSECONDS = 100000 };
 
 uint64_t step_since(const struct timespec *start)
 {
@@ -43,6 +46,7 @@ void step_finish(struct relay *relay)
 	for (struct step step = { 0 }; step.slot < GUARD_SLOTS; step.slot++)
 		if (relay->begun[step.slot / 64] >> (step.slot % 64) & 1)
 			slot_drop(step_slot(relay, &step), relay->places);
+	fd_close(&relay->steady);
 }
 
 static bool step_is_sftp(const struct relay *relay)
@@ -75,6 +79,8 @@ static void step_look(struct relay *relay, const struct step *step)
 		place = places_locate(relay->places, path, step->follow, slot != NULL ? &slot->spot : NULL);
 	if (slot != NULL && place.kind == PLACE_FILE)
 		slot_rest_on(slot, place.real);
+	relay->looked[step->other].device = place.device;
+	relay->looked[step->other].inode = place.inode;
 	guard_resolved(relay->guard, &place);
 }
 
@@ -103,7 +109,9 @@ static bool step_lock(struct relay *relay, const struct step *step)
 	struct relay_slot *slot = step_file(relay, step);
 	if (slot->lock < 0 && span_copy(real, sizeof(real), step->bytes))
 		slot->lock = places_open_spot(&slot->spot, real);
-	return slot->lock >= 0 && flock(slot->lock, (step->count ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0;
+	if (slot->lock < 0 || flock(slot->lock, (step->count ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
+		return false;
+	return !step->file || places_still(&slot->spot, slot->lock);
 }
 
 static bool step_stands(struct relay *relay, const struct step *step)
@@ -111,6 +119,37 @@ static bool step_stands(struct relay *relay, const struct step *step)
 	char real[PATH_BYTES_MAX];
 	struct relay_slot *slot = step_file(relay, step);
 	return span_copy(real, sizeof(real), step->bytes) && places_stands(&slot->spot, real);
+}
+
+/* Who swaps a folder for a link between a look and what the child does comes by another session of ours: those take turns at root. */
+static bool step_alone(struct relay *relay, int how)
+{
+	static const struct timespec nap = { .tv_nsec = STEP_NAP_NANOSECONDS };
+	if (relay->steady < 0)
+		relay->steady = openat(relay->places->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; relay->steady >= 0 && flock(relay->steady, how | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return true; /* nothing can be locked there */
+		if (i == STEP_NAPS)
+			return false;
+		(void)nanosleep(&nap, NULL);
+	}
+	return true;
+}
+
+static bool step_is_there(struct relay *relay, const struct step *step)
+{
+	char real[PATH_BYTES_MAX];
+	return span_copy(real, sizeof(real), step->bytes) &&
+	       places_is_there(real, step->follow, relay->looked[step->other].device, relay->looked[step->other].inode);
+}
+
+static void step_steady(struct relay *relay, const struct step *step)
+{
+	if (step->count > 0)
+		guard_confirmed(relay->guard, step_alone(relay, step->count > 1 ? LOCK_EX : LOCK_SH) && step_is_there(relay, step));
+	else if (relay->steady >= 0)
+		(void)flock(relay->steady, LOCK_UN);
 }
 
 static bool step_pin(struct relay *relay, const struct step *step)
@@ -121,6 +160,10 @@ static bool step_pin(struct relay *relay, const struct step *step)
 	struct relay_slot *slot = step_file(relay, step);
 	if (!span_copy(real, sizeof(real), step->bytes) || !places_pin_spot(relay->places, &slot->spot, real, step->entry == ENTRY_DIRECTORY))
 		return false;
+	if (span_starts(path_name(step->bytes), span_str(PLACES_TEMPORARY)) && slot->held < 0) {
+		int held = places_hold_spot(relay->places, &slot->spot);
+		slot->held = held < 0 ? -1 : held;
+	}
 	return !step->file || slot->base < 0 || places_still(&slot->spot, slot->base);
 }
 
@@ -129,7 +172,9 @@ static bool step_scrub(struct relay *relay, const struct step *step)
 	char real[PATH_BYTES_MAX];
 	if (!step_is_sftp(relay))
 		return places_scrub(relay->places);
-	return span_copy(real, sizeof(real), step->bytes) && places_scrub_spot(&step_file(relay, step)->spot, real, step->count != 0);
+	const struct relay_slot *slot = step_file(relay, step);
+	bool name = step->count != 0;
+	return (span_copy(real, sizeof(real), step->bytes) && places_scrub_spot(&slot->spot, real, name)) || places_scrub_held(&slot->spot, slot->held, name);
 }
 
 /* --- content --- */
@@ -219,6 +264,8 @@ static void step_shut(struct relay *relay, const struct step *step)
 {
 	clock_gettime(CLOCK_MONOTONIC, &relay->shut_time);
 	relay->shut_wanted = true;
+	if (relay->steady >= 0) /* the end may come amid a request */
+		(void)flock(relay->steady, LOCK_UN);
 	if (step->count != 0 && relay->child > 0)
 		(void)kill(relay->child, SIGKILL);
 }
@@ -308,6 +355,9 @@ bool step_do(struct relay *relay, enum side side, const struct step *step)
 		return true;
 	case STEP_STANDS:
 		guard_confirmed(relay->guard, step_stands(relay, step));
+		return true;
+	case STEP_STEADY:
+		step_steady(relay, step);
 		return true;
 	case STEP_CLOSED:
 		places_unpin(relay->places, &step_file(relay, step)->spot);

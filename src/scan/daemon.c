@@ -22,7 +22,9 @@ enum { CONNECT_SHARE = 5000 /* milliseconds, at most, for one address to accept 
 
 void daemon_init(struct daemon *daemon, const struct scan_setup *setup)
 {
-	*daemon = (struct daemon){ .setup = setup, .socket = -1, .content = -1 };
+	memset(daemon, 0, offsetof(struct daemon, store)); /* a page that is never touched costs no memory */
+	daemon->setup = setup;
+	daemon->socket = daemon->content = -1;
 }
 
 void daemon_stop(struct daemon *daemon)

@@ -30,9 +30,10 @@ struct scan {
 
 struct scan *scan_create(const struct scan_setup *setup)
 {
-	struct scan *scan = calloc(1, sizeof(*scan));
+	struct scan *scan = malloc(sizeof(*scan));
 	if (scan == NULL)
 		return NULL;
+	memset(scan, 0, offsetof(struct scan, helper));
 	scan->setup = setup;
 	scan->fd = -1;
 	helper_init(&scan->helper, setup);

@@ -79,9 +79,10 @@ static int child_jail(struct session *session)
 }
 
 struct child_words {
-	char *argv[8 + EXPAND_PATHS_MAX];
 	char *envp[8];
-	char home[PATH_BYTES_MAX + 8], user[300], logname[300];
+	char user[300], logname[300];
+	char *argv[8 + EXPAND_PATHS_MAX];
+	char home[PATH_BYTES_MAX + 8];
 };
 
 static char *child_word(const char *word)

@@ -134,7 +134,7 @@ static bool session_within(void *ctx, const char *folder)
 {
 	struct session *session = ctx;
 	struct place place = places_find(&session->places, folder);
-	return place.kind == PLACE_DIRECTORY && !place.outside;
+	return (session->policy->operations & OPERATION_LIST) && place.kind == PLACE_DIRECTORY && !place.outside;
 }
 
 static enum reason session_expand(struct session *session)

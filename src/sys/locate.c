@@ -132,6 +132,8 @@ static void places_temporary(struct place *place)
 
 static void places_describe(struct place *place, const struct stat *status)
 {
+	place->device = status->st_dev;
+	place->inode = status->st_ino;
 	place->size = status->st_size > 0 ? (uint64_t)status->st_size : 0;
 	place->mode = status->st_mode & 07777;
 	place->uid = status->st_uid;

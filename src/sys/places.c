@@ -80,7 +80,7 @@ static bool places_leads(const struct places *places, const char *name, char dst
 {
 	char rest[PATH_BYTES_MAX], link[PATH_BYTES_MAX], next[PATH_BYTES_MAX];
 	unsigned links = 0;
-	memcpy(dst, places->home_real, PATH_BYTES_MAX);
+	(void)span_copy(dst, PATH_BYTES_MAX, span_str(places->home_real));
 	for (struct span ahead = span_str(name); ahead.n > 0;) {
 		const uint8_t *slash = memchr(ahead.p, '/', ahead.n);
 		struct span step = span_take(&ahead, slash ? (size_t)(slash - ahead.p) : ahead.n);
@@ -104,17 +104,37 @@ static bool places_leads(const struct places *places, const char *name, char dst
 	return true;
 }
 
-bool places_reserve_login(struct places *places, const char *name)
+/* A link is on the way. Not in its caller's frame: most homes have none, and these pages of the stack would be kept for nothing. */
+static __attribute__((noinline)) bool places_reserve_linked(struct places *places, const char *name)
 {
 	struct stat status = { 0 };
-	char path[PATH_BYTES_MAX], real[PATH_BYTES_MAX];
-	if (places->home_real[0] == '\0' || !path_join(path, sizeof(path), span_str(places->home_real), span_str(name)) || !places_leads(places, name, real))
+	char real[PATH_BYTES_MAX];
+	if (!places_leads(places, name, real))
 		return true;
-	bool linked = strcmp(real, path) != 0;
-	if (lstat(real, &status) < 0 && !linked)
-		return true; /* nothing there: the name itself is looked at by the guard */
-	char *below = linked ? strdup(real) : NULL;
-	return (!linked || below != NULL) && places_add_mark(places, &status, MARK_LOGIN, below);
+	(void)lstat(real, &status);
+	char *below = strdup(real);
+	return below != NULL && places_add_mark(places, &status, MARK_LOGIN, below);
+}
+
+bool places_reserve_login(struct places *places, const char *name)
+{
+	struct stat status;
+	char path[PATH_BYTES_MAX];
+	if (places->home_real[0] == '\0' || !path_join(path, sizeof(path), span_str(places->home_real), span_str(name)))
+		return true;
+	for (char *at = path + strlen(places->home_real); at != NULL;) {
+		char *slash = strchr(at + (*at != '\0'), '/');
+		if (slash != NULL)
+			*slash = '\0';
+		if (lstat(path, &status) < 0)
+			return true; /* nothing there: the name itself is looked at by the guard */
+		if (S_ISLNK(status.st_mode))
+			return places_reserve_linked(places, name);
+		if (slash != NULL)
+			*slash = '/';
+		at = slash;
+	}
+	return places_add_mark(places, &status, MARK_LOGIN, NULL);
 }
 
 /* status: of what stands there; NULL if nothing does. */
@@ -145,8 +165,8 @@ void places_below(const struct places *places, struct place *place, const struct
 
 int places_open(struct places *places, const char *root, const char *home, const char **what)
 {
-	memset(places, 0, offsetof(struct places, root_real));
-	places->root_real[0] = places->start_real[0] = places->home_real[0] = '\0';
+	memset(places, 0, offsetof(struct places, reals));
+	places->root_real = places->start_real = places->home_real = "";
 	places->begun = true;
 	places->user = geteuid();
 	places->group = getegid();
@@ -158,17 +178,19 @@ int places_open(struct places *places, const char *root, const char *home, const
 	if (places->root < 0)
 		return -errno;
 	*what = "/proc";
-	if (!places_real(places->root, places->root_real))
+	if (!places_real(places->root, places->reals))
 		return -ENOENT;
+	places->root_real = places->reals;
 	FD_OWNED int home_fd = home ? open(home, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	char *home_real = places->reals + strlen(places->reals) + 1;
+	if (home_fd >= 0 && places_real(home_fd, home_real))
+		places->home_real = home_real;
 	struct span rest;
-	if (home_fd >= 0 && !places_real(home_fd, places->home_real))
-		places->home_real[0] = '\0';
 	bool inside = places->home_real[0] && path_below(span_str(places->home_real), span_str(places->root_real), &rest);
 	places->start = fcntl(inside ? home_fd : places->root, F_DUPFD_CLOEXEC, 0);
 	if (places->start < 0)
 		return -errno;
-	(void)span_copy(places->start_real, PATH_BYTES_MAX, span_str(inside ? places->home_real : places->root_real));
+	places->start_real = inside ? places->home_real : places->root_real;
 	return 0;
 }
 

@@ -53,6 +53,19 @@ bool places_stands(const struct spot *spot, const char *real)
 	       spot_times_equal(status.st_mtim, spot->modified);
 }
 
+bool places_is_there(const char *real, bool follow, uint64_t device, uint64_t inode)
+{
+	char folder[PATH_BYTES_MAX];
+	struct stat status;
+	FD_OWNED int fd = places_open_straight(real, O_PATH | (follow ? 0 : O_NOFOLLOW));
+	if (fd >= 0)
+		return fstat(fd, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+	if (errno != ENOENT || inode != 0 || !span_copy(folder, sizeof(folder), path_parent(span_str(real))))
+		return false;
+	FD_OWNED int above = places_open_straight(folder, O_PATH | O_DIRECTORY);
+	return above >= 0;
+}
+
 /* By the clock that files are stamped with. No nanoseconds at all mean a file system that counts seconds. */
 static bool spot_is_past(struct timespec changed, struct timespec now)
 {
@@ -192,6 +205,17 @@ bool places_pin_spot(struct places *places, struct spot *spot, const char *real,
 	return true;
 }
 
+int places_hold_spot(const struct places *places, const struct spot *spot)
+{
+	char number[16];
+	struct stat status;
+	snprintf(number, sizeof(number), "%d", spot->child_fd);
+	FD_OWNED int fd = openat(places->child_fds, number, O_PATH | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return -errno;
+	return spot_is(spot, &status) ? fd_steal(&fd) : -ESTALE;
+}
+
 void places_unpin(struct places *places, struct spot *spot)
 {
 	if (spot->child_fd >= PLACES_FIRST_FD)
@@ -238,4 +262,10 @@ bool places_scrub_spot(const struct spot *spot, const char *real, bool name)
 		if (!spot_empty(spot, fd, last))
 			return false;
 	return !name || unlinkat(fd, last, 0) == 0;
+}
+
+bool places_scrub_held(const struct spot *spot, int held, bool name)
+{
+	char now[PATH_BYTES_MAX];
+	return held >= 0 && places_real(held, now) && places_scrub_spot(spot, now, name);
 }

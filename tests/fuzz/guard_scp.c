@@ -305,6 +305,7 @@ static bool model_step(struct model *model, enum side lane, const struct step *s
 	case STEP_STILL:
 	case STEP_LOCK:
 	case STEP_STANDS:
+	case STEP_STEADY:
 	case STEP_CLOSED:
 		REQUIRE(step->kind <= STEP_DONE); /* these are SFTP's */
 	}

@@ -1,6 +1,6 @@
 /*
- * One made-up SFTP session: the client's view of it, a relay that keeps to its contract, and what has to hold whatever happens. sftp_relay.c carries out the guard's steps,
- * guard_sftp.c makes the session up.
+ * One made-up SFTP session: the client's view of it, a relay that keeps to its contract, and what has to hold whatever happens. guard_sftp.c makes the session up,
+ * sftp_client.c is what the client knows, sftp_relay.c carries out the guard's steps.
  */
 #ifndef XFERWARDEN_FUZZ_SFTP_MODEL_H
 #define XFERWARDEN_FUZZ_SFTP_MODEL_H
@@ -90,6 +90,7 @@ struct model {
 	uint8_t numbers[8192];      /* of refs */
 	uint64_t hash[SIDES], records;
 	enum outcome last_outcome;
+	bool timing;                /* as many requests were under way as can be */
 	bool shut, killed, done, left, odd, mangled, wild; /* odd: what the child opened could not be told, and what it made may be left empty; mangled: bytes that nobody understands; wild: somebody else was there */
 	unsigned long long moved;
 };
@@ -106,6 +107,8 @@ void model_hash(uint64_t *, const void *, size_t);
 /* False: this lane has nothing more to do now. */
 bool relay_step(struct model *, enum side lane, const struct step *);
 
+/* What a WRITE brings. */
+void client_payload(uint8_t *to, uint32_t n, uint8_t letter, uint8_t mark);
 /* The client was told this. */
 void model_answered(struct model *, const struct sftp_packet *);
 

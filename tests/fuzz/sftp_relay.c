@@ -459,6 +459,9 @@ static bool relay_answer(struct model *model, const struct step *step)
 	case STEP_STILL:
 		yes = relay_is_still(model, &model->slot[step->slot]) && (model_random(model, 6) & 63) != 0;
 		break;
+	case STEP_STEADY:
+		yes = (model_random(model, 6) & 63) != 0;
+		break;
 	}
 	guard_confirmed(&model->guard, yes);
 	return true;
@@ -509,6 +512,8 @@ bool relay_step(struct model *model, enum side lane, const struct step *step)
 	case STEP_LOCK:
 	case STEP_STANDS:
 		return relay_answer(model, step);
+	case STEP_STEADY:
+		return step->count == 0 || relay_answer(model, step);
 	case STEP_INSPECT:
 		relay_inspect(model, step);
 		break;

@@ -75,9 +75,9 @@ uint64_t play_piece(struct play *play, uint64_t n)
 	if (play->cut == PLAY_WHOLE || n <= 1)
 		return n;
 	if (play->cut == PLAY_BYTES)
-		return n > 4096 ? 1021 : 1;
+		return n > 60000 ? 16381 : n > 4096 ? 1021 : 1;
 	play->seed = play->seed * 1103515245u + 12345u;
-	uint64_t most = n > 4096 ? 5000 : 9;
+	uint64_t most = n > 60000 ? 60000 : n > 4096 ? 5000 : 9;
 	uint64_t piece = 1 + (play->seed >> 16) % most;
 	return piece < n ? piece : n;
 }
@@ -222,7 +222,7 @@ static bool play_step(struct play *play, enum side lane, const struct step *step
 		return true;
 	case STEP_SHUT:
 		play->shut = true;
-		play->todo_n = step->count ? 0 : play->todo_n;
+		play->due_n = step->count ? 0 : play->due_n;
 		play_settle(play);
 		play_line(play, play_text(step->count ? "\tkills" : "\tshuts"));
 		return true;
@@ -238,6 +238,7 @@ static bool play_step(struct play *play, enum side lane, const struct step *step
 	case STEP_STILL:
 	case STEP_LOCK:
 	case STEP_STANDS:
+	case STEP_STEADY:
 	case STEP_CLOSED:
 		play_die("line %zu: a step of SFTP's", play->at);
 	}
@@ -291,7 +292,8 @@ void play_say_bytes(struct play *play, enum side side, struct span bytes)
 	while (rest.n > 0) {
 		bool middle = bytes.n > 4096 && rest.n < bytes.n - 200 && rest.n > 1500;
 		size_t most = middle || play->cut == PLAY_WHOLE ? rest.n : rest.n < 400 ? rest.n : 400;
-		struct span piece = span_take(&rest, middle && play->cut != PLAY_WHOLE ? 1021 : (size_t)play_piece(play, most));
+		size_t usual = rest.n > 20000 ? 16381 : 1021;
+		struct span piece = span_take(&rest, middle && play->cut != PLAY_WHOLE ? usual : (size_t)play_piece(play, most));
 		play_feed(play, side, piece.p, piece.n);
 		play_run(play);
 	}

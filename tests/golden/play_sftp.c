@@ -28,12 +28,14 @@ static void slot_forget(struct play_slot *slot)
 static void slot_grow(struct play_slot *slot, uint64_t length)
 {
 	size_t real = length < SLOT_MAX ? (size_t)length : SLOT_MAX, before = slot->length < SLOT_MAX ? slot->length : SLOT_MAX;
-	uint8_t *bytes = realloc(slot->bytes, real > 0 ? real : 1);
-	if (bytes == NULL)
-		abort();
+	if (real > slot->capacity || slot->bytes == NULL) {
+		slot->capacity = 2 * real + 1;
+		slot->bytes = realloc(slot->bytes, slot->capacity);
+		if (slot->bytes == NULL)
+			abort();
+	}
 	if (real > before)
-		memset(bytes + before, 0, real - before);
-	slot->bytes = bytes;
+		memset(slot->bytes + before, 0, real - before);
 	slot->length = (size_t)length;
 }
 
@@ -81,12 +83,12 @@ static void child_asked(struct play *play, const struct sftp_packet *packet)
 {
 	if (packet->kind == SFTP_INIT)
 		return;
-	if (play->names.asked_n == PACKET_ASKED || play->todo_n == PLAY_TODO)
+	if (play->names.asked_n == PACKET_ASKED || play->due_n == PLAY_DUE)
 		play_die("the child is asked too much");
 	play->names.asked[play->names.asked_n++] = packet->id;
-	play->todo[play->todo_n] = *packet;
-	play->todo_handle[play->todo_n] = child_number(packet->handle);
-	play->todo_n += play->scene->answers;
+	play->due[play->due_n] = *packet;
+	play->due_handle[play->due_n] = child_number(packet->handle);
+	play->due_n += play->scene->answers;
 }
 
 static void sftp_tell(struct play *play, const struct step *step)
@@ -413,6 +415,10 @@ bool sftp_play_step(struct play *play, enum side lane, const struct step *step)
 	case STEP_STANDS:
 		sftp_stands(play, step);
 		break;
+	case STEP_STEADY:
+		if (step->count > 0)
+			guard_confirmed(play->guard, true);
+		break;
 	case STEP_CLOSED:
 		sftp_closed(play, step);
 		break;
@@ -478,12 +484,12 @@ static void child_answers(struct play *play, const struct sftp_packet *asked, un
 
 void sftp_play_child(struct play *play)
 {
-	while (play->todo_n > 0 && !play->done) {
-		struct sftp_packet asked = play->todo[0];
-		unsigned handle = play->todo_handle[0];
-		play->todo_n--;
-		memmove(play->todo, play->todo + 1, play->todo_n * sizeof(play->todo[0]));
-		memmove(play->todo_handle, play->todo_handle + 1, play->todo_n * sizeof(play->todo_handle[0]));
+	while (play->due_n > 0 && !play->done) {
+		struct sftp_packet asked = play->due[0];
+		unsigned handle = play->due_handle[0];
+		play->due_n--;
+		memmove(play->due, play->due + 1, play->due_n * sizeof(play->due[0]));
+		memmove(play->due_handle, play->due_handle + 1, play->due_n * sizeof(play->due_handle[0]));
 		asked.path = asked.other = asked.handle = asked.handle2 = asked.ids = asked.ids2 = span_of(NULL, 0);
 		child_answers(play, &asked, handle);
 	}

@@ -6,7 +6,7 @@
 #include "packet.h"
 #include "play.h"
 
-enum { PLAY_STEPS_MAX = 2000000, PLAY_SHOWN = 40, PLAY_WAITING = 4096, PLAY_TODO = 1024 };
+enum { PLAY_STEPS_MAX = 2000000, PLAY_SHOWN = 40, PLAY_WAITING = 4096, PLAY_DUE = 1024 };
 
 struct play_lane {
 	uint8_t *bytes;      /* exactly n, so that a read beyond is seen */
@@ -18,7 +18,7 @@ struct play_lane {
 /* An open file as the relay keeps it: [0, settled) is held, what is beyond comes from the base as far as that goes. */
 struct play_slot {
 	uint8_t *bytes;      /* the file as it will be: length of them */
-	size_t length, settled, base;
+	size_t length, settled, base, capacity;
 	bool pinned;
 	unsigned handle;     /* of the child, by its number */
 };
@@ -56,9 +56,9 @@ struct play {
 	struct play_slot slot[GUARD_SLOTS];
 	struct play_ear ear[SIDES];
 	struct packet_names names;
-	struct sftp_packet todo[PLAY_TODO]; /* what the child was told and has not answered, where it answers by itself */
-	unsigned todo_handle[PLAY_TODO];
-	size_t todo_n;
+	struct sftp_packet due[PLAY_DUE]; /* what the child was told and has not answered, where it answers by itself */
+	unsigned due_handle[PLAY_DUE];
+	size_t due_n;
 	unsigned child_handles;          /* c1, c2, … */
 	bool shut;
 	struct sftp_reader heard;        /* what the client says, read once more: each request has to get its one answer, in turn */

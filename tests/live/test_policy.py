@@ -272,6 +272,18 @@ class Policy(unittest.TestCase):
         s.there('v.zip', samples.zipped(('a', samples.virus())))
         self.down_blocked(s, 'v.zip', 'infected')
 
+    def test_down_by_wildcard(self):
+        """Its matches are names out of a folder, which is listing it."""
+        for words, got in (("'stat'", []), ("'list', 'stat'", ['a1', 'a2'])):
+            s = self.stage(f'wild-{len(got)}', '  download { }\n', more=f"  operations = {{{words}}}\n")
+            for name in ('a1', 'a2', 'b'):
+                s.there(name, b'1')
+            done = s.down([f'{s.remote}/a*'], raw=True)
+            with self.subTest(operations=words):
+                self.assertEqual((done.status, sorted(os.listdir(s.local))), (0 if got else 1, got), done)
+                s.down(['b'])
+                self.assertIn('b', os.listdir(s.local))
+
     def test_down_recursive_skips(self):
         s = self.skip()
         for name in ('a.txt', 'e/b.txt', 'z.txt'):

@@ -32,6 +32,15 @@ static void run(const char *command, const char *name)
 	cr_assert_eq(system(whole), 0, "%s", whole);
 }
 
+static void listen_at(const char *name, int type)
+{
+	struct sockaddr_un where = { .sun_family = AF_UNIX };
+	strcpy(where.sun_path, at(name));
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&where, sizeof(where)) == 0 && chmod(at(name), 0666) == 0);
+	close(fd);
+}
+
 /* Everything is there, and for everybody. */
 static void set_up(void)
 {
@@ -45,11 +54,8 @@ static void set_up(void)
 		cr_assert_geq(fd, 0);
 		close(fd);
 	}
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	strcpy(name.sun_path, at("clamd"));
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof(name)) == 0 && chmod(at("clamd"), 0666) == 0);
-	close(fd);
+	listen_at("clamd", SOCK_STREAM);
+	listen_at("syslog", SOCK_DGRAM);
 }
 
 static void tear_down(void)
@@ -64,23 +70,27 @@ static const struct rule scanned[] = { { .name = "t", .conditions = CONDITION_TY
 
 static unsigned protocols = PROTOCOL_SCP | PROTOCOL_SFTP; /* of the one policy */
 
+static enum conf_audit_kind first_audit = AUDIT_SYSLOG;
+
 /* The warnings, with "@" for the folder. */
 static const char *warned(enum conf_engine engine, const struct rule *rules, size_t count)
 {
-	static char conf_path[160], scp[160], sftp[160], inspector[160], database[160], spool[160], log[160], clamd[160];
+	static char conf_path[160], scp[160], sftp[160], inspector[160], database[160], spool[160], log[160], clamd[160], syslog[160], journald[160];
 	static char text[4096];
 	struct policy policy = { .protocols = protocols, .rules = { [UPLOAD] = { .permitted = true, .rules = rules, .count = count } } };
 	struct conf conf = { .policies = &policy, .policy_count = 1 };
 	conf.scp_program = strcpy(scp, at("scp"));
 	conf.sftp_server_program = strcpy(sftp, at("sftp-server"));
 	conf.inspector_program = strcpy(inspector, at("inspector"));
-	conf.audit.to[conf.audit.count++] = (struct conf_audit_target){ .kind = AUDIT_SYSLOG };
+	conf.audit.to[conf.audit.count++] = (struct conf_audit_target){ .kind = first_audit };
 	conf.audit.to[conf.audit.count++] = (struct conf_audit_target){ .kind = AUDIT_FILE, .path = strcpy(log, at("log/audit")) };
 	conf.scanner.engine = engine;
 	conf.scanner.database = strcpy(database, at("database"));
 	conf.scanner.address[conf.scanner.count++] = (struct conf_clamd){ .path = strcpy(clamd, at("clamd")) };
 	conf.scanner.address[conf.scanner.count++] = (struct conf_clamd){ .host = "192.0.2.1", .port = 3310 };
 	conf.spool.folder = strcpy(spool, at("spool"));
+	machine.syslog = strcpy(syslog, at("syslog"));
+	machine.journald = strcpy(journald, at("journald"));
 	machine_check(&machine, strcpy(conf_path, at("conf")), &conf);
 	size_t n = 0, length = strlen(folder);
 	text[0] = '\0';
@@ -131,6 +141,9 @@ Test(ctl_machine, one_thing_is_missing)
 		{ "chmod 755 $1", "spool", "spool folder @/spool: users can't write there (chmod 1733)\n" },
 		{ "chmod 732 $1", "spool", "spool folder @/spool: users can't write there (chmod 1733)\n" },
 		{ "rmdir $1 && touch $1", "spool", "spool folder @/spool: it is no folder\n" },
+		{ "rm $1", "syslog", "audit to 'syslog', @/syslog: No such file or directory (is a log daemon running?)\n" },
+		{ "rm $1 && touch $1", "syslog", "audit to 'syslog', @/syslog: it is no socket\n" },
+		{ "chmod 600 $1", "syslog", "audit to 'syslog', @/syslog: users can't write to it\n" },
 		{ "chmod 644 $1", "log/audit", "audit file @/log/audit: only root can write it; sessions run as their users ('syslog' and 'journald' serve them all)\n" },
 		{ "rm $1", "log/audit", "audit file @/log/audit: only root can make it; sessions run as their users ('syslog' and 'journald' serve them all)\n" },
 		{ "rm -r $1", "log", "audit file @/log/audit: folder @/log: No such file or directory\n" },
@@ -174,6 +187,16 @@ Test(ctl_machine, a_clamd)
 	cr_expect_str_eq(SCANNED, "");
 }
 
+Test(ctl_machine, a_journal)
+{
+	first_audit = AUDIT_JOURNALD;
+	cr_expect_str_eq(TYPED, "audit to 'journald', @/journald: No such file or directory (is a log daemon running?)\n");
+	listen_at("journald", SOCK_DGRAM);
+	cr_expect_str_eq(TYPED, "");
+	run("rm $1", "syslog");
+	cr_expect_str_eq(TYPED, "");
+}
+
 Test(ctl_machine, a_folder_on_the_way)
 {
 	cr_assert_eq(chmod(folder, 0700), 0);
@@ -181,7 +204,8 @@ Test(ctl_machine, a_folder_on_the_way)
 	                        "scp_program @/scp: users can't enter @ (chmod o+x)\n"
 	                        "sftp_server_program @/sftp-server: users can't enter @ (chmod o+x)\n"
 	                        "inspector_program @/inspector: users can't enter @ (chmod o+x)\n"
-	                        "spool folder @/spool: users can't enter @ (chmod o+x)\n");
+	                        "spool folder @/spool: users can't enter @ (chmod o+x)\n"
+	                        "audit to 'syslog', @/syslog: users can't enter @ (chmod o+x)\n");
 }
 
 Test(ctl_machine, more_than_one_thing)
@@ -194,5 +218,6 @@ Test(ctl_machine, more_than_one_thing)
 	                          "inspector @/inspector-clamav: No such file or directory\n"
 	                          "database @/database: No such file or directory (run freshclam)\n"
 	                          "spool folder @/spool: No such file or directory (install -d -m 1733 @/spool)\n"
+	                          "audit to 'syslog', @/syslog: No such file or directory (is a log daemon running?)\n"
 	                          "audit file @/log/audit: folder @/log: No such file or directory\n");
 }

@@ -106,6 +106,7 @@ static bool carry_out(const struct step *step)
 	case STEP_STILL:
 	case STEP_LOCK:
 	case STEP_STANDS:
+	case STEP_STEADY:
 	case STEP_CLOSED:
 		break;
 	}

@@ -81,3 +81,24 @@ Test(login, no_home_no_files)
 	cr_expect(!login_file(span_of(NULL, 0), span_str(HOME), &none));
 	cr_expect(login_file(span_str("/.bashrc"), span_str("/"), &none), "a home that is the root folder");
 }
+
+static bool above(const char *path, const char *const *items, size_t count)
+{
+	struct patterns lifted = { items, count };
+	return login_above(span_str(path), span_str(HOME), &lifted);
+}
+
+/* What brings such files with it when it gets this name. */
+Test(login, above)
+{
+	static const char *const yes[] = { "/", HOME, HOME "/.config", HOME "/.CONFIG", HOME "/.local", HOME "/.local/share", HOME "/.config/containers" };
+	static const char *const no[] = { HOME "/.conf", HOME "/.configs", HOME "/config", HOME "/.local/bin", HOME "/.ssh", HOME "/a/.config", HOME "x", "/other", HOME "/.cache" };
+	static const char *const lifted[] = { ".local/**" };
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		cr_expect(above(yes[i], NULL, 0), "%s", yes[i]);
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		cr_expect(!above(no[i], NULL, 0), "%s", no[i]);
+	cr_expect(!above(HOME "/.local", lifted, 1) && above(HOME "/.config", lifted, 1));
+	struct patterns none = { 0 };
+	cr_expect(!login_above(span_str("/"), span_of(NULL, 0), &none), "no home");
+}

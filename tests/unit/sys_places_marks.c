@@ -73,6 +73,28 @@ Test(sys_places_marks, login_files_by_their_paths)
 	}
 }
 
+Test(sys_places_marks, names_of_several_components_without_links)
+{
+	static const char *const names[] = { ".mail/rc", ".mail/none", ".mail/none/x", ".none/x/y", ".profile/x", ".mail/sub/deep" };
+	static const char *const rows[][2] = {
+		{ ".mail/rc", "file root/.mail/rc login" }, { "dir/rc", "file root/dir/rc login" }, { ".mail/sub/deep", "directory root/.mail/sub/deep login" },
+		{ ".mail", "directory root/.mail" }, { ".mail/sub", "directory root/.mail/sub" }, { ".mail/other", "file root/.mail/other" },
+		{ ".mail/none", "absent root/.mail/none" }, { ".profile", "file root/.profile" },
+	};
+	cr_assert(mkdir("root/.mail", 0755) == 0 && mkdir("root/.mail/sub", 0755) == 0 && mkdir("root/.mail/sub/deep", 0755) == 0);
+	make("root/.mail/rc", "good");
+	make("root/.mail/other", "good");
+	cr_assert_eq(link("root/.mail/rc", "root/dir/rc"), 0);
+	begin(in_base("root"));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		cr_assert(places_reserve_login(&places, names[i]), "%s", names[i]);
+	cr_expect_eq(places.marks, 2);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct place place = places_find(&places, rows[i][0]);
+		cr_expect_str_eq(shown(&place), rows[i][1], "%s: %s, not %s", rows[i][0], shown(&place), rows[i][1]);
+	}
+}
+
 static const char *const entry_rows[][3] = {
 	{ "", ".bashrc", "file root/dotfiles/bashrc login asked .bashrc" },
 	{ "dotfiles", "bashrc", "file root/dotfiles/bashrc login" },

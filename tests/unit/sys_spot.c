@@ -418,6 +418,56 @@ Test(sys_spot, scrub_touches_nothing_else)
 	}
 }
 
+Test(sys_spot, what_is_held_is_found_where_it_was_moved)
+{
+	begin(NULL);
+	struct spot file = look("dir/file"), other = look("file");
+	int held = open("root/dir/file", O_PATH | O_CLOEXEC);
+	cr_assert(held >= 0 && rename("root/dir", "root/moved") == 0);
+	cr_expect(!places_scrub_spot(&file, in_base("root/dir/file"), true), "not by its path");
+	cr_expect(!places_scrub_held(&other, held, true) && !places_scrub_held(&file, -1, true));
+	cr_expect_eq(size_of("root/moved/file"), 6);
+	cr_expect(places_scrub_held(&file, held, true) && size_of("root/moved/file") == -1);
+	cr_expect(!places_scrub_held(&file, held, true), "it is gone already");
+	close(held);
+}
+
+Test(sys_spot, what_the_child_has_open_is_held)
+{
+	hand_begin();
+	struct spot file = look("file"), other = look("dir/file");
+	cr_assert(hand_does('w', in_base("root/file")) && places_pin_spot(&places, &file, in_base("root/file"), false));
+	int held = places_hold_spot(&places, &file);
+	cr_assert(held >= 0 && rename("root/file", "root/moved") == 0);
+	cr_expect(places_scrub_held(&file, held, true) && size_of("root/moved") == -1);
+	close(held);
+	other.child_fd = file.child_fd;
+	cr_expect_eq(places_hold_spot(&places, &other), -ESTALE);
+	other.child_fd = -1;
+	cr_expect_lt(places_hold_spot(&places, &other), 0);
+	hand_stop();
+}
+
+/* By its real path: true as long as that leads, through no link, to what was seen. */
+Test(sys_spot, a_name_that_still_leads_there)
+{
+	begin(NULL);
+	struct place file = places_locate(&places, "dir/file", true, NULL);
+	uint64_t device = file.device, inode = file.inode;
+	cr_assert_neq(inode, 0);
+	cr_expect(places_is_there(in_base("root/dir/file"), true, device, inode) && places_is_there(in_base("root/dir/file"), false, device, inode));
+	cr_expect(!places_is_there(in_base("root/file"), true, device, inode), "another");
+	cr_expect(!places_is_there(in_base("root/dir/file"), true, 0, 0), "nothing was there");
+	cr_expect(!places_is_there(in_base("root/dir/none"), true, device, inode), "it is not there any more");
+	cr_expect(places_is_there(in_base("root/dir/none"), true, 0, 0), "still nothing");
+	cr_expect(!places_is_there(in_base("root/none/none"), true, 0, 0), "nor a folder for it");
+	cr_expect(!places_is_there(in_base("root/link-dir/file"), true, device, inode), "through a link");
+	cr_expect(!places_is_there(in_base("root/link-dir/none"), true, 0, 0), "nothing, but through a link");
+	struct place linked = places_locate(&places, "link-file", false, NULL);
+	device = linked.device, inode = linked.inode;
+	cr_expect(places_is_there(in_base("root/link-file"), false, device, inode) && !places_is_there(in_base("root/link-file"), true, device, inode), "a link is one");
+}
+
 static int scrub_without_the_right_to_write(void)
 {
 	struct stat status;
