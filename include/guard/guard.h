@@ -52,9 +52,9 @@ enum step_kind {
 	STEP_SIZE,    /* the slot's content gets count bytes: cut, or filled with NULs */
 	STEP_SETTLE,  /* the first count bytes of the slot's content have to be in the spool: those that nobody wrote come from its base. guard_confirmed */
 	STEP_STILL,   /* is the slot's base as it was when it was looked at? guard_confirmed */
-	STEP_LOCK,    /* the slot's file, at `bytes`, against other sessions: count 1: nobody else may write it (file: nor has since LOOK); 0: it is written. guard_confirmed */
+	STEP_LOCK,    /* the slot's file, at `bytes`, against other sessions: 1: nobody else writes it (file: nor did since LOOK); 0: it is written. guard_confirmed */
 	STEP_STANDS,  /* is it the slot's base, unchanged, that stands at `bytes` now? guard_confirmed */
-	STEP_STEADY,  /* no other session gives names (count 1), nor relies on them (2), and what LOOK saw at `bytes` is there. 0: all that no more. 1, 2: guard_confirmed */
+	STEP_STEADY,  /* no other session gives names (count 1), nor relies on them (2); what LOOK saw at `bytes` is there. 0: no more. 1, 2: guard_confirmed */
 	STEP_CLOSED,  /* the child has closed what the slot was pinned to */
 };
 

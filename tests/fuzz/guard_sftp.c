@@ -131,6 +131,8 @@ static void model_request(struct model *model, const struct sftp_packet *packet,
 	static uint8_t bytes[SFTP_PUT_MAX + SFTP_PACKET_MAX];
 	size_t n = sftp_put(bytes, packet);
 	REQUIRE(n > 0);
+	if (model->waiting_n > MODEL_REQUESTS / 2)
+		return; /* as many as can be remembered; raw bytes may be some more */
 	if (packet->kind == SFTP_WRITE) {
 		client_payload(bytes + n, packet->count, request->letter, request->mark);
 		n += packet->count;
@@ -215,7 +217,7 @@ static void op_flood(struct model *model, struct span *in)
 	uint8_t c = take_byte(in), kind = take_byte(in);
 	struct model_request request = { .letter = 'f' };
 	struct sftp_packet packet = { .kind = kind & 1 ? SFTP_READ : SFTP_WRITE, .count = 1 };
-	for (unsigned i = 0; i < SFTP_FLIGHT + 50 && model->waiting_n < MODEL_REQUESTS - 1; i++) {
+	for (unsigned i = 0; i < SFTP_FLIGHT + 50; i++) {
 		packet.handle = model_handle_for(model, kind & 2 && i % 7 == 0 ? 255 : c, &request);
 		packet.id = i;
 		packet.offset = request.offset = i;
