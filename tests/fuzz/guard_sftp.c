@@ -368,6 +368,7 @@ static void model_clear(struct model *model)
 	model->waiting_at = model->waiting_n = model->handles = model->looked_n = 0;
 	model->last_look = WORLD_NONE;
 	model->last_outcome = OUTCOME_FAILED;
+	model->steady = false;
 	model->shut = model->killed = model->done = model->left = model->odd = model->mangled = model->wild = model->timing = false;
 	world_init(&model->world);
 }

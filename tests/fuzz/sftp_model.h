@@ -85,6 +85,8 @@ struct model {
 	char looked[MODEL_LOOKED][WORLD_PATH];
 	size_t looked_n;
 	int last_look;              /* slot */
+	bool steady;                /* other sessions are kept from giving names */
+	int seen[2];                /* nodes that LOOK saw under the first and the second name of a request */
 	char last_real[WORLD_PATH];
 	struct place place;
 	uint8_t numbers[8192];      /* of refs */

@@ -227,6 +227,7 @@ static void relay_look(struct model *model, const struct step *step)
 	}
 	if (model->place.kind != PLACE_LOST)
 		memcpy(model->looked[model->looked_n++ % MODEL_LOOKED], model->last_real, WORLD_PATH);
+	model->seen[step->other] = spot.node;
 	model->last_look = step->slot < GUARD_SLOTS ? (int)step->slot : WORLD_NONE;
 	if (step->slot < GUARD_SLOTS) {
 		struct model_slot *slot = &model->slot[step->slot];
@@ -290,6 +291,15 @@ static bool relay_lock(struct model *model, const struct step *step)
 	slot->lock = wanted;
 	slot->locked = node;
 	return true;
+}
+
+/* What was looked at last, or before that, is there. */
+static bool relay_sees(const struct model *model, const struct step *step)
+{
+	char path[PATH_BYTES_MAX], real[WORLD_PATH];
+	REQUIRE(step->bytes.n > 0 && relay_knows(model, step->bytes) && span_copy(path, sizeof(path), step->bytes));
+	struct world_spot spot = world_walk(&model->world, path, false, real);
+	return spot.node == model->seen[step->other];
 }
 
 /* A new name changes neither content nor what it is. */
@@ -425,6 +435,7 @@ static void relay_done(struct model *model, const struct step *step)
 	model->done = true;
 	model_hash(&model->records, &step->count, sizeof(step->count));
 	REQUIRE(step->count != 0 || model->guard.blocked == 0);
+	REQUIRE(!model->steady || model->guard.lost != REASON_NONE);
 }
 
 static void relay_drop(struct model *model, const struct step *step)
@@ -460,7 +471,7 @@ static bool relay_answer(struct model *model, const struct step *step)
 		yes = relay_is_still(model, &model->slot[step->slot]) && (model_random(model, 6) & 63) != 0;
 		break;
 	case STEP_STEADY:
-		yes = (model_random(model, 6) & 63) != 0;
+		yes = (model_random(model, 9) & 63) != 0 && relay_sees(model, step);
 		break;
 	}
 	guard_confirmed(&model->guard, yes);
@@ -471,7 +482,7 @@ static bool relay_answer(struct model *model, const struct step *step)
 static void relay_trace(const struct model *model, enum side lane, const struct step *step)
 {
 	static const char *const words[] = { "read", "wait", "send", "pass", "hold", "release", "pad", "drop", "resolve", "enter", "pin", "scrub", "inspect", "record", "shut", "done",
-					     "look", "tree", "size", "settle", "still", "lock", "stands", "closed" };
+					     "look", "tree", "size", "settle", "still", "lock", "stands", "steady", "closed" };
 	const char *wanted = getenv("FUZZ_TRACE");
 	if (wanted == NULL || model->bytes != (wanted[0] == '2'))
 		return;
@@ -513,6 +524,8 @@ bool relay_step(struct model *model, enum side lane, const struct step *step)
 	case STEP_STANDS:
 		return relay_answer(model, step);
 	case STEP_STEADY:
+		REQUIRE(step->count > 0 || model->steady);
+		model->steady = step->count > 0;
 		return step->count == 0 || relay_answer(model, step);
 	case STEP_INSPECT:
 		relay_inspect(model, step);

@@ -353,6 +353,20 @@ static void sftp_stands(struct play *play, const struct step *step)
 	guard_confirmed(play->guard, strcmp(play_ask(play, line, "yes"), "yes") == 0);
 }
 
+/* Names that no other session gives, nor (alone) relies on, until they are let go. */
+static void sftp_steady(struct play *play, const struct step *step)
+{
+	if (step->count == 0) {
+		play_settle(play);
+		play_line(play, play_text("\tlets names go"));
+		return;
+	}
+	char *path = play_quote(step->bytes);
+	char *line = play_text("\tsteadies %s%s", path, step->count == 2 ? " alone" : "");
+	free(path);
+	guard_confirmed(play->guard, strcmp(play_ask(play, line, "yes"), "yes") == 0);
+}
+
 static void sftp_still(struct play *play, const struct step *step)
 {
 	char *line = play_text("\tchecks %u", sftp_slot_of(play, step));
@@ -416,8 +430,7 @@ bool sftp_play_step(struct play *play, enum side lane, const struct step *step)
 		sftp_stands(play, step);
 		break;
 	case STEP_STEADY:
-		if (step->count > 0)
-			guard_confirmed(play->guard, true);
+		sftp_steady(play, step);
 		break;
 	case STEP_CLOSED:
 		sftp_closed(play, step);

@@ -16,8 +16,8 @@ import world
 ALL = ('scp', 'sftp', 'lftp', 'sshfs', 'rclone', 'paramiko', 'curl', 'psftp', 'pscp')
 PASSES = (  # gate, configuration, its clients, those that carry heavy loads through it
     ('path', configuration.sftp_path, ALL, ALL),
-    ('type', configuration.sftp_type, ('scp', 'sftp', 'sshfs', 'psftp'), ('scp',)),
-    ('virus', configuration.sftp_virus, ('sftp', 'lftp', 'paramiko', 'curl'), ('sftp',)),
+    ('type', configuration.sftp_type, ('scp', 'sshfs'), ('scp',)),
+    ('virus', configuration.sftp_virus, ('sftp', 'curl'), ('sftp',)),
 )
 STAMP = re.compile(rb'\b\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ')         # rclone's own clock
 LISTED = re.compile(rb' [A-Z][a-z]{2} +\d+ +(\d\d:\d\d|\d{4}) ')   # psftp's ls
