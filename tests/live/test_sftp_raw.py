@@ -28,7 +28,7 @@ HELD = '''
 
 
 def held(live):
-    return live.gate('raw-held', configuration.whole(live, 'raw-held', configuration.both(HELD)))
+    return live.gate('raw-sftp-held', configuration.whole(live, 'raw-sftp-held', configuration.both(HELD)))
 
 
 def play(live, gate, name, function, times, how=r.Pipes):
