@@ -128,12 +128,12 @@ static void relay_client_gone(struct relay *relay)
 	guard_client_left(relay->guard);
 }
 
-/* Who did not take what is queued for it hears no more: without room in its queue no step would be carried out, the last ones neither. */
+/* Who did not take in time what is queued for it hears no more: the last steps, and the end, would wait for it. */
 static void relay_give_up_queues(struct relay *relay)
 {
-	if (move_room(relay, CLIENT) < GUARD_ROOM)
+	if (relay->lane[CLIENT].out_n > 0)
 		relay_client_gone(relay);
-	if (!relay_has_room(relay, CLIENT)) {
+	if (relay->lane[CHILD].out_n > 0) {
 		relay->lane[CHILD].broken = true;
 		relay->lane[CHILD].out_n = 0;
 	}
